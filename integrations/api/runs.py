@@ -1,0 +1,118 @@
+"""API of the ledger: runs with their counts, row outcomes; start, cancel, retry."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from integrations import queries
+from integrations.access import Refusal
+from integrations.audit import address_of, record
+from integrations.models import RowOutcome, Run, SalesforceOrg
+from integrations.sync import jobs, runs
+
+
+class RunSerializer(serializers.ModelSerializer):
+    """A run and the five classes of its rows."""
+
+    rows = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "job", "domain", "org", "trigger", "state", "reason_code", "sentence", "configuration", "attempts", "calls",
+            "queued_at", "started_at", "finished_at", "total", "rows", "resumed_from",
+        ]  # fmt: skip
+
+    def get_rows(self, run: Run) -> dict[str, int]:
+        """`read` is the sum of the other five (I-01)."""
+        return {name: getattr(run, f"rows_{name}", 0) for name in queries.CLASSES}
+
+
+class RowSerializer(serializers.ModelSerializer):
+    """What became of one row."""
+
+    object = serializers.CharField(source="run_object.name")
+
+    class Meta:
+        model = RowOutcome
+        fields = ["object", "key", "label", "salesforce_id", "outcome", "code", "message", "at"]
+
+
+class StartRun(serializers.Serializer):
+    """Which job to run for which connection."""
+
+    job = serializers.CharField()
+    org = serializers.PrimaryKeyRelatedField(queryset=SalesforceOrg.objects.all())
+
+    def validate_job(self, name: str) -> str:
+        try:
+            return jobs.get(name).name
+        except KeyError as error:
+            raise serializers.ValidationError(str(error.args[0])) from error
+
+
+@extend_schema(tags=["runs"])
+class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    """`/api/v1/runs/`: newest first; filter by `state`, `domain`, `org`, `job`."""
+
+    scope, role, write_role = "runs", "analyst", "operator"
+    serializer_class = RunSerializer
+    queryset = Run.objects.none()
+    filter_backends: list[Any] = []
+
+    def get_queryset(self) -> Any:
+        given = self.request.query_params
+        return queries.find_runs(**{name: given.get(name, "") for name in ("state", "domain", "org", "job")})
+
+    @extend_schema(parameters=[OpenApiParameter(name, str) for name in ("state", "domain", "org", "job")])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(request=StartRun, responses={202: RunSerializer})
+    def create(self, request: Request) -> Response:
+        """Queue a run (or get the one that is queued already)."""
+        given = StartRun(data=request.data)
+        given.is_valid(raise_exception=True)
+        org, job = given.validated_data["org"], given.validated_data["job"]
+        if not org.is_connected:
+            raise Refusal("not_connected", f"{org.name} is {org.get_state_display().lower()}; connect it first.")
+        run = runs.request_run(job, org=org, trigger=Run.Trigger.API, user=request.user, now=timezone.now())
+        record("run.started", actor=request.user, target=f"run {run.pk} ({job}, {org.name})", address=address_of(request))
+        return self._answer(run.pk, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        responses=RowSerializer(many=True), parameters=[OpenApiParameter("outcome", str), OpenApiParameter("code", str)]
+    )
+    @action(detail=True)
+    def rows(self, request: Request, pk: str | None = None) -> Response:
+        """Row outcomes, paged."""
+        given = request.query_params
+        rows = queries.rows_of(self.get_object(), outcome=given.get("outcome", ""), code=given.get("code", ""))
+        page = list(queries.shown_to(request.user, self.paginate_queryset(rows) or []))
+        return self.get_paginated_response(RowSerializer(page, many=True).data)
+
+    @extend_schema(request=None, responses=RunSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str | None = None) -> Response:
+        """Stop at the next step."""
+        run = self.get_object()
+        if not runs.cancel_run(run, user=request.user, now=timezone.now()):
+            raise Refusal("ended", f"Run {run.pk} had already ended.")
+        record("run.cancelled", actor=request.user, target=f"run {run.pk}", address=address_of(request))
+        return self._answer(run.pk)
+
+    @extend_schema(request=None, responses={202: RunSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str | None = None) -> Response:
+        """A new run of the same job."""
+        again = runs.retry_run(self.get_object(), user=request.user, now=timezone.now())
+        record("run.retried", actor=request.user, target=f"run {pk} as {again.pk}", address=address_of(request))
+        return self._answer(again.pk, status.HTTP_202_ACCEPTED)
+
+    def _answer(self, pk: int, code: int = status.HTTP_200_OK) -> Response:
+        return Response(RunSerializer(queries.find_runs(number=str(pk)).get()).data, status=code)

@@ -1,0 +1,117 @@
+"""Everything that the connection pages and their API read, in a fixed number of queries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max
+from django.utils import timezone
+from django_q.models import Schedule
+
+from integrations.models import Run, SalesforceOrg
+from integrations.orgs import budget, posture, sign_in, vault
+from integrations.orgs.states import Shown, State, shown_state
+from integrations.sync import jobs
+
+
+@dataclass(frozen=True)
+class Line:
+    """One job of a connection: how it went last, when it comes next."""
+
+    name: str
+    label: str
+    domain: str
+    last: Run | None
+    next_at: datetime | None
+    enabled: bool
+
+
+def read_lines(org: SalesforceOrg) -> list[Line]:
+    """The connection's jobs, by label."""
+    newest = Run.objects.filter(org=org).values("job").annotate(newest=Max("id")).values_list("newest", flat=True)
+    last = {run.job: run for run in Run.objects.filter(pk__in=list(newest))}
+    schedules = dict(Schedule.objects.filter(args__isnull=False).values_list("args", "next_run"))
+    lines = []
+    for job in jobs.every():
+        if not job.per_org:
+            continue
+        enabled = job.enabled(org)
+        next_at = schedules.get(repr((job.name,))) if enabled and org.is_connected else None
+        lines.append(Line(job.name, job.label, job.domain, last.get(job.name), next_at, enabled))
+    return sorted(lines, key=lambda line: line.label)
+
+
+def state_of(org: SalesforceOrg) -> Shown:
+    """State of one connection as pages show it."""
+    return shown_state(org, locked=vault.is_locked(org))
+
+
+def read_list(*, now: datetime) -> dict[str, Any]:
+    """Every connection with its shown state, latest run and API use; those that need somebody first."""
+    locked = vault.locked_orgs()
+    newest = dict(Run.objects.filter(org__isnull=False).values_list("org").annotate(newest=Max("id")))
+    last = {run.org.pk: run for run in Run.objects.filter(pk__in=list(newest.values())).select_related("org") if run.org}
+    rows = []
+    for org in SalesforceOrg.objects.all():
+        shown = shown_state(org, locked=org.pk in locked)
+        rows.append({"org": org, "shown": shown, "last": last.get(org.pk), "needs_setup": org.state == State.NEW})
+    order = {"action": 0, "degraded": 1, "healthy": 2, "paused": 3}
+    rows.sort(key=lambda row: (order.get(row["shown"].tone, 4), row["org"].name.lower()))
+    broken = sum(row["org"].state == State.NEEDS_REAUTHORIZATION for row in rows)
+    return {
+        "rows": rows,
+        "broken": broken,
+        "any_connected": any(row["org"].state not in {State.NEW, State.DISCONNECTED} for row in rows),
+    }
+
+
+def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
+    """The health card of one connection."""
+    findings = posture.findings_of(org)
+    lines = read_lines(org)
+    next_times = [line.next_at for line in lines if line.next_at]
+    ended = [line.last for line in lines if line.last]
+    use = budget.allowance(org, now=now)
+    return {
+        "org": org,
+        "shown": state_of(org),
+        "lines": lines,
+        "last_run": max(ended, key=lambda run: run.pk, default=None),
+        "next_at": min(next_times, default=None),
+        "use": use,
+        "use_by_hour": budget.by_hour(org, now=now),
+        "share_left": use.remaining_for_us,
+        "reports_left": budget.report_runs_left(org, now=now),
+        "findings": findings,
+        "missing": [each for each in findings if each.ok is False],
+        "package": org.posture.get("packages"),
+        "integration_user": org.posture.get("user") or {},
+        "secrets": vault.kinds_of(org),
+        "dependants": dependants_of(org),
+        "has_credentials": sign_in.has_credentials(org),
+        "waits_until": org.no_login_before if org.no_login_before and org.no_login_before > now else None,
+    }
+
+
+def dependants_of(org: SalesforceOrg) -> list[tuple[str, int]]:
+    """What a deletion takes along, by kind, counted from the model graph so that a new domain cannot be forgotten (R-287)."""
+    found = []
+    for relation in SalesforceOrg._meta.related_objects:
+        if relation.related_model._meta.model_name in {"orgsecret", "apiusage", "alert"} or not relation.get_accessor_name():
+            continue
+        count = relation.related_model._default_manager.filter(**{relation.field.name: org}).count()
+        if count:
+            found.append((str(relation.related_model._meta.verbose_name_plural), count))
+    return found
+
+
+def read_broken() -> dict[str, Any]:
+    """Connections that a person must authorize again, and how many are already well."""
+    broken = SalesforceOrg.objects.exclude(state__in=[State.NEW, State.CONNECTED, State.PAUSED, State.DISCONNECTED])
+    rows = [{"org": org, "shown": shown_state(org, locked=False)} for org in broken]
+    return {"rows": rows, "well": SalesforceOrg.objects.filter(state=State.CONNECTED).count(), "now": timezone.now()}
+
+
+def revocable() -> list[SalesforceOrg]:
+    """Connections that hold something to revoke."""
+    return list(SalesforceOrg.objects.exclude(state__in=[State.NEW, State.DISCONNECTED]))

@@ -1,0 +1,195 @@
+"""What can be done with each type of component: save, delete, read, list. Calls work on a draft until they are kept."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from integrations.demo_org import ids
+from integrations.demo_org.metadata import fields, objects, permissions
+from integrations.demo_org.metadata.values import Refused, Values, text_of
+
+if TYPE_CHECKING:
+    from integrations.demo_org.org import Caller, DemoOrg
+    from integrations.demo_org.schema.changes import Draft, Row
+
+LONG_AGO = "1970-01-01T00:00:00.000Z"
+PREFIXES = {"CustomObject": "01I", "CustomField": "00N", "PermissionSet": "0PS"}
+TYPES = tuple(PREFIXES)
+DIRECTORIES = {"CustomObject": ("objects", "object"), "PermissionSet": ("permissionsets", "permissionset")}
+# types that real orgs have and this one does not imitate: named when somebody wants to save one
+UNKNOWN = "INVALID_TYPE"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one component."""
+
+    full_name: str
+    created: bool = False
+    deleted: bool = False
+    changed: bool = True
+    refusal: Refused | None = None
+
+
+@dataclass
+class Workshop:
+    """One call or deployment: components are tried on a draft; `keep` makes them real."""
+
+    org: "DemoOrg"
+    caller: "Caller"
+    draft: "Draft" = field(init=False)
+    rows: "list[Row]" = field(default_factory=list)
+    sets: list[tuple[str, Values]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.draft = self.org.draft.copy()
+
+    def save(self, kind: str, values: Values, *, create: bool = True, update: bool = True) -> Outcome:
+        """Try to create or change a component."""
+        name = text_of(values, "fullName")
+        try:
+            if not name:
+                raise Refused("REQUIRED_FIELD_MISSING", "Required field is missing: fullName")
+            created = self._save(kind, values, create=create, update=update)
+        except Refused as refusal:
+            return Outcome(name, changed=False, refusal=refusal)
+        return Outcome(name, created=created)
+
+    def _save(self, kind: str, values: Values, *, create: bool, update: bool) -> bool:
+        """Put a component into the draft; whether it is new."""
+        name = text_of(values, "fullName")
+        if kind == "PermissionSet":
+            permissions.check_permission_set(self.draft, values)
+            tried = {text_of(each, "fullName") for what, each in self.sets if what == "save"}
+            known = permissions.find_permission_set(self.org, name) is not None or name in tried
+            if not known and not create:
+                raise Refused("INVALID_CROSS_REFERENCE_KEY", f"In field: fullName - no PermissionSet named {name} found")
+            if known and not update:
+                raise Refused("DUPLICATE_DEVELOPER_NAME", f"Duplicate developer name: {name}")
+            self.sets.append(("save", values))
+            return not known
+        maker = {"CustomObject": objects.object_rows, "CustomField": fields.field_rows}.get(kind)
+        if maker is None:
+            raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
+        found = self.draft.find(name) if kind == "CustomObject" else fields.find_field(self.draft, name)
+        self._change(maker(self.draft, values, create=create, update=update))
+        return found is None
+
+    def drop(self, kind: str, name: str) -> Outcome:
+        """Try to delete a component."""
+        try:
+            if kind == "PermissionSet":
+                if permissions.find_permission_set(self.org, name) is None:
+                    raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No PermissionSet named: {name} found")
+                self.sets.append(("drop", {"fullName": name}))
+            else:
+                dropper = {"CustomObject": objects.drop_object_rows, "CustomField": fields.drop_rows}.get(kind)
+                if dropper is None:
+                    raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
+                self._change(dropper(self.draft, name))
+        except Refused as refusal:
+            return Outcome(name, changed=False, refusal=refusal)
+        return Outcome(name, deleted=True)
+
+    def rename(self, kind: str, old: str, new: str) -> Outcome:
+        """Try to rename a custom object."""
+        try:
+            if kind != "CustomObject":
+                raise Refused(UNKNOWN, f"This org does not rename components of type {kind}")
+            self._change(objects.rename_object_rows(self.draft, old, new))
+        except Refused as refusal:
+            return Outcome(old, changed=False, refusal=refusal)
+        return Outcome(old)
+
+    def _change(self, rows: "list[Row]") -> None:
+        self.draft.apply(rows)
+        self.rows += rows
+
+    def keep(self) -> None:
+        """Make it real, all in one transaction. Refused when the org changed in between so that a part cannot be saved."""
+        self.org.change_schema(self.rows, also=self._keep_sets)
+
+    def _keep_sets(self) -> None:
+        for what, values in self.sets:
+            if what == "drop":
+                permissions.drop_permission_set(self.org, self.caller, text_of(values, "fullName"))
+            else:
+                permissions.save_permission_set(self.org, self.caller, self.draft, values)
+
+
+def read_component(org: "DemoOrg", kind: str, name: str, *, version: float) -> Values | None:
+    """A component as readMetadata tells it, or None if there is none of that name. Refused for types not imitated."""
+    if kind == "PermissionSet":
+        return permissions.describe_permission_set(org, name)
+    if kind == "CustomObject":
+        found = org.draft.find(name)
+        return objects.describe_object(org.draft, found, version=version) if found else None
+    if kind == "CustomField":
+        made = fields.find_field(org.draft, name)
+        owner = org.draft.find(name.partition(".")[0])
+        if made is None or owner is None:
+            return None
+        return fields.describe_field(org.draft, owner, made, version=version, qualified=True)
+    raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
+
+
+def component_id(org: "DemoOrg", kind: str, name: str) -> str:
+    """A stable id for a component that is no record."""
+    if kind == "PermissionSet":
+        return permissions.find_permission_set(org, name) or ""
+    return ids.make_ids(PREFIXES[kind], org.store.instance, crc32(name.lower().encode()), 1)[0]
+
+
+def list_components(org: "DemoOrg", kind: str) -> list[Values]:
+    """The components of a type as listMetadata tells them; none for types that are not imitated."""
+    lister = LISTERS.get(kind)
+    return [file_properties(org, kind, name, custom=custom) for name, custom in lister(org)] if lister else []
+
+
+def _object_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
+    return ((each.name, each.custom) for each in sorted(org.schema.objects.values(), key=lambda kind: kind.name))
+
+
+def _field_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
+    for kind in sorted(org.schema.objects.values(), key=lambda each: each.name):
+        yield from ((f"{kind.name}.{made.name}", True) for made in kind.fields if made.custom and made.compound is None)
+
+
+def _set_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
+    sql = "SELECT Name FROM PermissionSet WHERE IsOwnedByProfile = 0 ORDER BY Name"
+    return ((row[0], True) for row in org.store.read().execute(sql))
+
+
+LISTERS: dict[str, Callable[["DemoOrg"], Iterator[tuple[str, bool]]]] = {
+    "CustomObject": _object_names, "CustomField": _field_names, "PermissionSet": _set_names,
+}  # fmt: skip
+
+
+def file_properties(org: "DemoOrg", kind: str, name: str, *, custom: bool = True) -> Values:
+    """What listMetadata and retrieve say about a component (standard objects have neither id nor dates)."""
+    user_id, user_name = first_user(org)
+    directory, suffix = DIRECTORIES.get(kind, ("objects", "object"))
+    stamp = LONG_AGO if not custom else org.visibility.of(None).since
+    facts: dict[str, Any] = {
+        "createdById": user_id,
+        "createdByName": user_name,
+        "createdDate": stamp,
+        "fileName": f"{directory}/{name.partition('.')[0] if kind == 'CustomField' else name}.{suffix}",
+        "fullName": name,
+        "id": component_id(org, kind, name) if custom else "",
+        "lastModifiedById": user_id,
+        "lastModifiedByName": user_name,
+        "lastModifiedDate": stamp,
+        "namespacePrefix": "",
+        "type": kind,
+    }
+    if custom:
+        facts = {**{k: facts[k] for k in list(facts)[:9]}, "manageableState": "unmanaged", "type": kind}
+    return facts
+
+
+def first_user(org: "DemoOrg") -> tuple[str, str]:
+    """Id and name of the org's first user, who made what came with the org."""
+    row = org.store.read().execute('SELECT Id, Name FROM "User" ORDER BY Id LIMIT 1').fetchone()
+    return (row[0], row[1]) if row else ("", "")

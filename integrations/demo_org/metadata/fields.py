@@ -1,0 +1,180 @@
+"""CustomField components: `Object.Field__c` in, the schema changed; and back again as metadata tells them."""
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from integrations.demo_org.metadata.field_types import Place, build_field, type_word
+from integrations.demo_org.metadata.values import Refused, Values, text_of
+from integrations.demo_org.schema.stored import field_to_json
+from integrations.demo_org.schema.types import Field, ObjectType
+
+if TYPE_CHECKING:
+    from integrations.demo_org.schema.changes import Draft, Row
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*__c", re.ASCII)
+NAMESPACED = re.compile(r"[A-Za-z]\w*?__\w+__c", re.ASCII)
+LONGEST_NAME, LONGEST_LABEL, MOST_FIELDS, MOST_EXTERNAL_IDS = 40, 40, 800, 25
+OLD_PICKLISTS = 38.0
+# what the schema itself says; anything else of a component is kept as a note
+MODELED = frozenset({
+    "fullName", "label", "type", "length", "precision", "scale", "required", "externalId", "unique", "caseSensitive",
+    "defaultValue", "referenceTo", "relationshipName", "displayFormat", "inlineHelpText", "valueSet", "picklist",
+})  # fmt: skip
+
+
+def check_name(name: str, *, what: str) -> None:
+    """Refuse a developer name that Salesforce would not take."""
+    if NAMESPACED.fullmatch(name):
+        space = name.split("__")[0]
+        text = "Only components in the same namespace as the organization can be created through the API"
+        raise Refused("INVALID_FIELD", f"Cannot create a new component with the namespace: {space}.  {text}")
+    if not NAME.fullmatch(name):
+        rule = "can only contain underscores and alphanumeric characters. It must be unique, begin with a letter, not include"
+        text = f"The {what} API Name {rule} spaces, not end with an underscore, and not contain two consecutive underscores."
+        raise Refused("INVALID_FIELD", text)
+    if len(name.removesuffix("__c")) > LONGEST_NAME:
+        raise Refused("STRING_TOO_LONG", f"Name (length of name exceeds maximum length: {LONGEST_NAME})")
+
+
+def split_name(full_name: str) -> tuple[str, str]:
+    """Object and field of `Object.Field__c`."""
+    object_name, dot, name = full_name.partition(".")
+    if not dot or not object_name or not name:
+        raise Refused("INVALID_FIELD", f"The full name of a custom field is Object.Field__c: {full_name[:80]}")
+    return object_name, name
+
+
+def owner_of(draft: "Draft", full_name: str) -> tuple[ObjectType, str]:
+    """The object that a field's full name names, and the field's own name."""
+    object_name, name = split_name(full_name)
+    kind = draft.find(object_name)
+    if kind is None:
+        text = f"In field: CustomObject - no CustomObject named {object_name} found"
+        raise Refused("INVALID_CROSS_REFERENCE_KEY", text)
+    return kind, name
+
+
+def find_field(draft: "Draft", full_name: str) -> Field | None:
+    """The field of that full name, or None."""
+    object_name, _, name = full_name.partition(".")
+    kind = draft.find(object_name)
+    return kind.find(name) if kind else None
+
+
+def field_rows(draft: "Draft", values: Values, *, create: bool, update: bool) -> "list[Row]":
+    """The changes that save a CustomField. Refused when it may not be created or does not exist."""
+    kind, name = owner_of(draft, text_of(values, "fullName"))
+    present = kind.find(name)
+    if present is None and not create:
+        raise Refused("INVALID_CROSS_REFERENCE_KEY", f"In field: fullName - no CustomField named {kind.name}.{name} found")
+    if present is not None and not update:
+        raise Refused("DUPLICATE_DEVELOPER_NAME", f"There is already a field named {name.removesuffix('__c')} on {kind.label}.")
+    if present is not None and not present.custom:
+        raise Refused("INVALID_FIELD", f"{kind.name}.{name}: standard fields cannot be changed here")
+    label = text_of(values, "label")
+    if not label:
+        raise Refused("REQUIRED_FIELD_MISSING", "Required field is missing: label")
+    if len(label) > LONGEST_LABEL:
+        raise Refused("STRING_TOO_LONG", f"Label: data value too large: {label} (max length={LONGEST_LABEL})")
+    if present is None:
+        check_name(name, what="Custom Field")
+    made = build_field(Place(present.name if present else name, label, kind, draft), values)
+    made = _changed(present, made) if present else _fresh(kind, made)
+    return _rows(kind, made, values, guarded=present is None and is_granted(made))
+
+
+def _changed(present: Field, made: Field) -> Field:
+    """A field that exists, described anew: its type must stay one of the same kind of value."""
+    if present.calculated or type_word(present) != type_word(made) and not (present.is_text and made.is_text):
+        text = f"Cannot change the type of {present.name} from {type_word(present)} to {type_word(made)}"
+        raise Refused("FIELD_INTEGRITY_EXCEPTION", text)
+    return replace(made, child_relationship=made.child_relationship or present.child_relationship)
+
+
+def _fresh(kind: ObjectType, made: Field) -> Field:
+    """A new field, within the limits of an object."""
+    if sum(each.custom for each in kind.fields) >= MOST_FIELDS:
+        raise Refused("LIMIT_EXCEEDED", f"This entity has reached its maximum number of {MOST_FIELDS} custom fields")
+    if made.external_id and sum(each.external_id for each in kind.fields) >= MOST_EXTERNAL_IDS:
+        text = f"{kind.label} already has {MOST_EXTERNAL_IDS} external ID fields"
+        raise Refused("LIMIT_EXCEEDED", text)
+    if not made.nillable and made.type == "reference" and not made.cascade_delete:
+        raise Refused("FIELD_INTEGRITY_EXCEPTION", "A required lookup is not imitated")
+    return made
+
+
+def is_granted(made: Field) -> bool:
+    """Whether field-level security applies: required fields and master-detail links are always visible."""
+    return made.nillable or made.type == "boolean" or made.auto_number
+
+
+def _rows(kind: ObjectType, made: Field, values: Values, *, guarded: bool) -> "list[Row]":
+    notes = {name: value for name, value in values.items() if name not in MODELED and value not in (None, "")}
+    full_name = f"CustomField:{kind.name}.{made.name}"
+    field_row = {"kind": "field", "object": kind.name, "body": field_to_json(made), "guarded": guarded}
+    return [field_row, {"kind": "notes", "name": full_name, "body": notes or None}]
+
+
+def drop_rows(draft: "Draft", full_name: str) -> "list[Row]":
+    """The changes that delete a custom field."""
+    made = find_field(draft, full_name)
+    if made is None or not made.custom:
+        raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No CustomField named: {full_name} found")
+    kind = draft.objects[full_name.partition(".")[0].lower()]
+    notes = {"kind": "notes", "name": f"CustomField:{kind.name}.{made.name}", "body": None}
+    return [{"kind": "drop_field", "object": kind.name, "field": made.name}, notes]
+
+
+def describe_field(draft: "Draft", kind: ObjectType, made: Field, *, version: float, qualified: bool) -> Values:
+    """A field as readMetadata tells it, its elements in alphabetical order behind the name."""
+    facts: Values = {"externalId": made.external_id, "label": made.label, "type": type_word(made)} if made.custom else {}
+    word = type_word(made)
+    if made.custom:
+        facts |= _sizes(made, word)
+        facts |= {"inlineHelpText": made.help, "caseSensitive": made.case_sensitive or None, "defaultValue": _default(made)}
+        facts["required"] = None if word in {"Checkbox", "MasterDetail", "AutoNumber"} else not made.nillable
+        facts["unique"] = made.unique if word in {"Text", "Number", "Email"} else None
+    if made.type in {"picklist", "multipicklist"} and (made.custom or version < OLD_PICKLISTS):
+        facts |= _picklist(kind, made, version)
+    if word in {"Lookup", "MasterDetail"} and made.custom:
+        facts["referenceTo"] = made.reference_to[0]
+        facts["relationshipName"] = (made.child_relationship or "").removesuffix("__r") or None
+    facts |= draft.notes.get(f"CustomField:{kind.name}.{made.name}", {})
+    name = f"{kind.name}.{made.name}" if qualified else made.name
+    return {"fullName": name, **{key: facts[key] for key in sorted(facts) if facts[key] is not None}}
+
+
+def _sizes(made: Field, word: str) -> Values:
+    if word in {"Text", "LongTextArea", "Html", "EncryptedText"}:
+        return {"length": made.length}
+    if word in {"Number", "Currency", "Percent"}:
+        return {"precision": made.precision or made.digits or 18, "scale": made.scale}
+    return {"displayFormat": made.default} if word == "AutoNumber" else {}
+
+
+def _default(made: Field) -> Any:
+    if made.type == "boolean":
+        return bool(made.default)
+    if made.default is None or made.auto_number or made.picklist:
+        return None
+    return f'"{made.default}"' if made.is_text else made.default
+
+
+def _picklist(kind: ObjectType, made: Field, version: float) -> Values:
+    """The entries, in the form of the version (v38 replaced `picklist` by `valueSet`)."""
+    if version < OLD_PICKLISTS:
+        converted = kind.name == "Lead" and made.name == "Status"
+        entries = [{"fullName": e.value, **({"converted": e.value == "Closed - Converted"} if converted else {}),
+                    "default": e.default} for e in made.picklist]  # fmt: skip
+        return {"picklist": {"picklistValues": entries, "sorted": False}}
+    entries = [
+        {"fullName": e.value, "default": e.default, "isActive": None if e.active else False, "label": e.label or e.value}
+        for e in made.picklist
+    ]
+    allowed = [
+        {"controllingFieldValue": list(e.valid_for), "valueName": e.value} for e in made.picklist if e.valid_for
+    ]
+    value_set: Values = {"controllingField": made.controller, "restricted": made.restricted_picklist or None,
+                         "valueSetDefinition": {"sorted": False, "value": entries}}  # fmt: skip
+    return {"valueSet": value_set | ({"valueSettings": allowed} if allowed else {})}

@@ -1,0 +1,152 @@
+"""PermissionSet components: the set itself, and what it allows with fields and objects (kept as ordinary records)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from integrations.demo_org.metadata.fields import find_field, is_granted
+from integrations.demo_org.metadata.values import Refused, Values, as_list, flag_of, text_of
+from integrations.demo_org.saving import save
+from integrations.demo_org.schema.catalogue.setup import PERMISSIONS
+
+if TYPE_CHECKING:
+    from integrations.demo_org.org import Caller, DemoOrg
+    from integrations.demo_org.schema.changes import Draft
+
+OBJECT_VERBS = {
+    "allowCreate": "Create", "allowDelete": "Delete", "allowEdit": "Edit", "allowRead": "Read",
+    "modifyAllRecords": "ModifyAllRecords", "viewAllRecords": "ViewAllRecords",
+}  # fmt: skip
+KNOWN = frozenset({
+    "fullName", "label", "description", "license", "hasActivationRequired", "fieldPermissions", "objectPermissions",
+    "userPermissions", "tabSettings", "applicationVisibilities", "recordTypeVisibilities",
+})  # fmt: skip
+
+
+def check_permission_set(draft: "Draft", values: Values) -> None:
+    """Refuse a permission set that names what does not exist or cannot be granted."""
+    if not text_of(values, "label"):
+        raise Refused("REQUIRED_FIELD_MISSING", "Required field is missing: label")
+    unknown = next((name for name in values if name not in KNOWN and not name.startswith("@")), None)
+    if unknown:
+        raise Refused("INVALID_TYPE", f"This org does not imitate {unknown} of permission sets")
+    _user_rights(values)
+    for each in as_list(values.get("fieldPermissions")):
+        name = text_of(each, "field")
+        made = find_field(draft, name)
+        if made is None:
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", f"In field: field - no CustomField named {name} found")
+        if not is_granted(made):
+            raise Refused("FIELD_INTEGRITY_EXCEPTION", f"You cannot deploy to a required field: {name}")
+        if made.calculated and flag_of(each, "editable"):
+            raise Refused("FIELD_INTEGRITY_EXCEPTION", f"Field {name} is not editable")
+    for each in as_list(values.get("objectPermissions")):
+        if draft.find(text_of(each, "object")) is None:
+            text = f"In field: object - no CustomObject named {text_of(each, 'object')} found"
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", text)
+
+
+def find_permission_set(org: "DemoOrg", name: str) -> str | None:
+    """The id of the permission set of that API name."""
+    sql = "SELECT Id FROM PermissionSet WHERE Name = ? AND IsOwnedByProfile = 0"
+    row = org.store.read().execute(sql, (name,)).fetchone()
+    return row[0] if row else None
+
+
+def _user_rights(values: Values) -> dict[str, bool]:
+    """The columns of the user permissions that a set names."""
+    listed = as_list(values.get("userPermissions"))
+    rights = {f"Permissions{text_of(each, 'name')}": flag_of(each, "enabled") for each in listed}
+    unknown = next((each for each in rights if each not in {f"Permissions{key}" for key, _ in PERMISSIONS}), None)
+    if unknown:
+        raise Refused("INVALID_FIELD", f"Unknown user permission: {unknown.removeprefix('Permissions')}")
+    return rights
+
+
+def save_permission_set(org: "DemoOrg", caller: "Caller", draft: "Draft", values: Values) -> None:
+    """Store a checked set and its permissions. What the component does not name stays as it was."""
+    name = text_of(values, "fullName")
+    found = find_permission_set(org, name)
+    rights = _user_rights(values)
+    row = {"Label": text_of(values, "label"), "Description": text_of(values, "description") or None, **rights}
+    saved = _save(org, caller, "PermissionSet", {**row, **({"Id": found} if found else {"Name": name})}, update=bool(found))
+    if found is None:
+        with org.store.write() as connection:
+            connection.execute("UPDATE PermissionSet SET IsCustom = 1, Type = 'Regular' WHERE Id = ?", (saved,))
+    for each in as_list(values.get("fieldPermissions")):
+        object_name, _, field_name = text_of(each, "field").partition(".")
+        kind = draft.objects[object_name.lower()]
+        named = {"SobjectType": kind.name, "Field": f"{kind.name}.{kind.by_name[field_name.lower()].name}"}
+        edit = flag_of(each, "editable")
+        allowed = {"PermissionsEdit": edit, "PermissionsRead": edit or flag_of(each, "readable")}
+        _put(org, caller, "FieldPermissions", saved, named, allowed)
+    for each in as_list(values.get("objectPermissions")):
+        kind = draft.objects[text_of(each, "object").lower()]
+        allowed = {f"Permissions{word}": flag_of(each, key) for key, word in OBJECT_VERBS.items()}
+        _put(org, caller, "ObjectPermissions", saved, {"SobjectType": kind.name}, allowed)
+
+
+def _save(org: "DemoOrg", caller: "Caller", object_name: str, row: Mapping[str, Any], *, update: bool) -> str:
+    """Save one record; its id, or the first error as a refusal."""
+    result = save(org, caller, object_name, [row], operation="update" if update else "insert")[0]
+    if not result.success:
+        raise Refused(result.errors[0].code, result.errors[0].message)
+    return str(result.id)
+
+
+def _put(
+    org: "DemoOrg", caller: "Caller", table: str, parent: str, named: dict[str, str], rights: dict[str, bool]
+) -> None:
+    """Create or change the record about one field or object; one that allows nothing is removed."""
+    where = " AND ".join(f"{name} = ?" for name in named)
+    sql = f"SELECT Id FROM {table} WHERE ParentId = ? AND {where}"  # noqa: S608 - names of our own
+    row = org.store.read().execute(sql, (parent, *named.values())).fetchone()
+    if row and not any(rights.values()):
+        save(org, caller, table, [{"Id": row[0]}], operation="delete")
+    elif row:
+        _save(org, caller, table, {"Id": row[0], **rights}, update=True)
+    elif any(rights.values()):
+        _save(org, caller, table, {"ParentId": parent, **named, **rights}, update=False)
+
+
+def drop_permission_set(org: "DemoOrg", caller: "Caller", name: str) -> None:
+    """Delete a permission set, its permissions and assignments."""
+    found = find_permission_set(org, name)
+    if found is None:
+        raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No PermissionSet named: {name} found")
+    result = save(org, caller, "PermissionSet", [{"Id": found}], operation="delete")[0]
+    if not result.success:
+        raise Refused(result.errors[0].code, result.errors[0].message)
+
+
+def describe_permission_set(org: "DemoOrg", name: str) -> Values | None:
+    """A permission set as readMetadata tells it, or None."""
+    found = find_permission_set(org, name)
+    if found is None:
+        return None
+    connection = org.store.read()
+    rights = ", ".join(f"Permissions{key}" for key, _ in PERMISSIONS)
+    sql = f"SELECT Name, Label, Description, HasActivationRequired, {rights} FROM PermissionSet WHERE Id = ?"  # noqa: S608
+    own, label, description, activation, *flags = connection.execute(sql, (found,)).fetchone()
+    fields = connection.execute(
+        "SELECT Field, PermissionsEdit, PermissionsRead FROM FieldPermissions WHERE ParentId = ? ORDER BY Field", (found,)
+    )
+    columns = ", ".join(f"Permissions{word}" for word in OBJECT_VERBS.values())
+    objects = connection.execute(
+        f"SELECT SobjectType, {columns} FROM ObjectPermissions WHERE ParentId = ? ORDER BY SobjectType", (found,)  # noqa: S608
+    )
+    allowed = [key for (key, _), value in zip(PERMISSIONS, flags, strict=True) if value]
+    return {
+        "fullName": own,
+        "description": description,
+        "fieldPermissions": [{"editable": bool(e), "field": f, "readable": bool(r)} for f, e, r in fields],
+        "hasActivationRequired": bool(activation),
+        "label": label,
+        "objectPermissions": [_described_object(*row) for row in objects],
+        "userPermissions": [{"enabled": True, "name": each} for each in sorted(allowed)],
+    }
+
+
+def _described_object(name: str, *flags: int) -> Values:
+    rights: Values = {key: bool(value) for key, value in zip(OBJECT_VERBS, flags, strict=True)}
+    rights["object"] = name
+    return {key: rights[key] for key in sorted(rights)}

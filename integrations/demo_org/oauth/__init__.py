@@ -1,0 +1,1 @@
+"""Signing in: OAuth, identity, sessions and logins of the demo org."""

@@ -1,0 +1,373 @@
+"""Objects and records over REST: the list of objects, describe, one record at a time, recent items, limits."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from integrations.demo_org.clock import from_text
+from integrations.demo_org.errors import ApiError
+from integrations.demo_org.lookups import normalize_id
+from integrations.demo_org.matching import match_one
+from integrations.demo_org.replies import no_content, origin_of, read_json, reply
+from integrations.demo_org.rows import RowResult
+from integrations.demo_org.saving import save
+from integrations.demo_org.schema.describe import describe_object, list_entry
+from integrations.demo_org.schema.types import Field, ObjectType
+from integrations.demo_org.showing import attributes, read_records, record_path
+from integrations.demo_org.store import quote
+from integrations.demo_org.versions import number_of
+
+NOT_FOUND = ApiError(404, "NOT_FOUND", "The requested resource does not exist")
+MAX_BATCH = 200
+NOT_IMITATED = frozenset({"listviews", "quickActions", "defaultValues", "suggestedArticles", "namedLayouts", "eventSchema"})
+UPSERT_TELLS_CREATED = 46
+IN_BODY = "The {} field should not be specified in the sobject data."
+
+
+def find_kind(request: Request) -> ObjectType:
+    """The object named in the path, as the caller sees it; 404 if there is none."""
+    kind = request.app.state.org.schema_for(request.state.caller).find(request.path_params["name"])
+    if kind is None:
+        raise NOT_FOUND
+    return kind
+
+
+def list_objects(request: Request) -> Response:
+    """Every object that the caller sees."""
+    schema = request.app.state.org.schema_for(request.state.caller)
+    version = request.path_params["version"]
+    kinds = sorted(schema.objects.values(), key=lambda kind: kind.name)
+    body = {"encoding": "UTF-8", "maxBatchSize": MAX_BATCH, "sobjects": [list_entry(each, version) for each in kinds]}
+    return _conditional(request, body)
+
+
+def show_object(request: Request) -> Response:
+    """Short description and the items that the caller used last."""
+    kind = find_kind(request)
+    body = {
+        "objectDescribe": list_entry(kind, request.path_params["version"]),
+        "recentItems": _recent_items(request, kind=kind, limit=MAX_BATCH),
+    }
+    return reply(request, body, root=kind.name)
+
+
+def describe(request: Request) -> Response:
+    """The full describe; 304 when nothing changed since the client's copy."""
+    kind, org = find_kind(request), request.app.state.org
+    body = describe_object(
+        kind,
+        org.schema_for(request.state.caller),
+        version=request.path_params["version"],
+        base_url=origin_of(request),
+        record_types=_record_types(request, kind),
+    )
+    return _conditional(request, body, root="DescribeSObjectResult")
+
+
+def _record_types(request: Request, kind: ObjectType) -> list[tuple[str, str, str, bool]]:
+    """(id, name, developer name, active) of the object's record types."""
+    org = request.app.state.org
+    known = org.schema.find("RecordType")
+    if known is None or known.find("SobjectType") is None:
+        return []
+    sql = "SELECT Id, Name, DeveloperName, IsActive FROM RecordType WHERE SobjectType = ? ORDER BY Id"
+    return [(row[0], row[1], row[2], bool(row[3])) for row in org.store.read().execute(sql, (kind.name,))]
+
+
+def _conditional(request: Request, body: Mapping[str, Any], *, root: str = "Result") -> Response:
+    """The answer with ETag and Last-Modified, or 304."""
+    changed = from_text(request.app.state.org.schema_changed_at(request.state.caller))
+    tag = '"' + hashlib.sha256(orjson.dumps(body)).hexdigest()[:10] + '--gzip"'
+    headers = {"ETag": tag, "Last-Modified": format_datetime(changed.astimezone(UTC), usegmt=True)}
+    since, none_match = request.headers.get("if-modified-since"), request.headers.get("if-none-match")
+    if none_match is not None:
+        if tag.strip('"') in none_match:
+            return Response(status_code=304, headers=headers)
+    elif since:
+        try:
+            if changed <= parsedate_to_datetime(since):
+                return Response(status_code=304, headers=headers)
+        except (ValueError, TypeError):
+            pass  # a date that cannot be read counts as none
+    return reply(request, body, headers=headers, root=root)
+
+
+def create_record(request: Request) -> Response:
+    """Create one record: 201 with its id and Location."""
+    kind = find_kind(request)
+    row = read_row(request)
+    result = save_one(request, kind, row, operation="insert")
+    location = record_path(request.path_params["version"], kind.name, str(result.id))
+    return reply(request, success_body(result), 201, {"Location": location})
+
+
+def read_row(request: Request) -> dict[str, Any]:
+    """The body as one record; JSON_PARSER_ERROR if it is something else."""
+    body = read_json(request)
+    if not isinstance(body, dict):
+        text = "The HTTP entity body is required, but this request has no entity body, or it is not an object."
+        raise ApiError(400, "JSON_PARSER_ERROR", text)
+    return body
+
+
+def success_body(result: RowResult) -> dict[str, Any]:
+    """The body of a successful save."""
+    return {"id": result.id, "success": True, "errors": []}
+
+
+def save_one(request: Request, kind: ObjectType, row: Mapping[str, Any], **how: Any) -> RowResult:
+    """Save one row; a refusal becomes the HTTP error."""
+    result = save(request.app.state.org, request.state.caller, kind.name, [row], **how)[0]
+    if not result.success:
+        raise refusal(result)
+    request.app.state.org.recent.add(request.state.caller.user_id, kind.name, str(result.id))
+    return result
+
+
+class RowsRefusedError(ApiError):
+    """A refusal with several errors (two validation rules, for instance)."""
+
+    def __init__(self, status: int, result: RowResult) -> None:
+        first = result.errors[0]
+        without_fields = first.code in {"INVALID_FIELD", "JSON_PARSER_ERROR"}
+        super().__init__(status, first.code, first.message, None if without_fields else first.fields)
+        self.errors = result.errors
+
+
+def refusal(result: RowResult) -> RowsRefusedError:
+    """The HTTP error of a refused row."""
+    missing = {"ENTITY_IS_DELETED", "NOT_FOUND"}
+    return RowsRefusedError(404 if result.errors[0].code in missing else 400, result)
+
+
+def find_id(request: Request, kind: ObjectType) -> str:
+    """The id in the path as 18 characters; 400 if it is none, 404 if it belongs to another object."""
+    text = request.path_params["record_id"]
+    record_id = normalize_id(text)
+    if text in NOT_IMITATED:
+        raise NOT_FOUND
+    if record_id is None:
+        raise ApiError(400, "MALFORMED_ID", f"malformed id {text}", ("Id",))
+    if not record_id.startswith(kind.key_prefix):
+        raise NOT_FOUND
+    return record_id
+
+
+def asked_fields(request: Request, kind: ObjectType) -> list[str] | None:
+    """The fields of `?fields=`, Id added; None for all. INVALID_FIELD for one that does not exist."""
+    text = request.query_params.get("fields")
+    return None if not text else canonical_names(kind, text.split(","))
+
+
+def canonical_names(kind: ObjectType, names: Sequence[str]) -> list[str]:
+    """Field names in the object's spelling, each once, Id added at the end."""
+    found: dict[str, None] = {}
+    for name in (each.strip() for each in names):
+        made = kind.find(name)
+        if made is None:
+            raise ApiError(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {kind.name}")
+        found[made.name] = None
+    found.setdefault("Id", None)
+    return list(found)
+
+
+def show_record(request: Request) -> Response:
+    """One record with all fields, or those asked for."""
+    kind = find_kind(request)
+    return _show(request, kind, find_id(request, kind))
+
+
+def _show(request: Request, kind: ObjectType, record_id: str) -> Response:
+    """The answer with one live record; 404 if it is not there."""
+    org = request.app.state.org
+    names = asked_fields(request, kind)
+    found = read_records(org.store.read(), kind, [record_id], names=names, version=request.path_params["version"])
+    if not found:
+        raise NOT_FOUND
+    org.recent.add(request.state.caller.user_id, kind.name, record_id)
+    return reply(request, found[record_id], headers=_record_headers(found[record_id]), root=kind.name)
+
+
+def _record_headers(record: Mapping[str, Any]) -> dict[str, str]:
+    """Last-Modified of a record that shows when it was changed."""
+    changed = record.get("LastModifiedDate")
+    return {"Last-Modified": format_datetime(from_text(changed), usegmt=True)} if changed else {}
+
+
+def update_record(request: Request) -> Response:
+    """Change one record: 204."""
+    kind = find_kind(request)
+    record_id = find_id(request, kind)
+    row = read_row(request)
+    _refuse_key(row, "Id")
+    require_live(request, kind, record_id)
+    save_one(request, kind, {**row, "Id": record_id}, operation="update")
+    return no_content()
+
+
+def _refuse_key(row: Mapping[str, Any], name: str) -> None:
+    """The key of the URL must not be in the body."""
+    if any(key.lower() == name.lower() for key in row):
+        raise ApiError(400, "INVALID_FIELD", IN_BODY.format(name))
+
+
+def require_live(request: Request, kind: ObjectType, record_id: str) -> None:
+    """404 NOT_FOUND if there is no such record, 404 ENTITY_IS_DELETED if it is in the recycle bin."""
+    deleted = "IsDeleted" if kind.find("IsDeleted") else "0"
+    sql = f"SELECT {deleted} FROM {quote(kind.name)} WHERE Id = ?"  # noqa: S608
+    row = request.app.state.org.store.read().execute(sql, (record_id,)).fetchone()
+    if row is None:
+        raise NOT_FOUND
+    if row[0]:
+        raise ApiError(404, "ENTITY_IS_DELETED", "entity is deleted", ())
+
+
+def delete_record(request: Request) -> Response:
+    """Move one record to the recycle bin: 204."""
+    kind = find_kind(request)
+    record_id = find_id(request, kind)
+    require_live(request, kind, record_id)
+    save_one(request, kind, {"Id": record_id}, operation="delete")
+    return no_content()
+
+
+def _key_field(request: Request, kind: ObjectType) -> Field:
+    """The external id field of the path; 404 with Salesforce's text if it cannot identify records."""
+    name = request.path_params["field"]
+    made = kind.find(name)
+    if made is None or not (made.external_id or made.id_lookup):
+        raise ApiError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {name}")
+    return made
+
+
+def _matches(request: Request, kind: ObjectType, key: Field) -> list[str]:
+    """The ids of the records that the URL's key value names; several are the 300 answer."""
+    text = request.path_params["value"]
+    if key.name == "Id":
+        record_id = normalize_id(text)
+        if record_id is None:
+            raise ApiError(400, "MALFORMED_ID", f"malformed id {text}", ("Id",))
+        return [record_id]
+    return match_one(request.app.state.org.store.read(), kind, key, text)
+
+
+def _several(request: Request, kind: ObjectType, found: Sequence[str]) -> Response:
+    """300: the paths of all records that match."""
+    version = request.path_params["version"]
+    return reply(request, [record_path(version, kind.name, each) for each in found], 300)
+
+
+def show_by_key(request: Request) -> Response:
+    """One record by external id."""
+    kind = find_kind(request)
+    found = _matches(request, kind, _key_field(request, kind))
+    if not found:
+        raise NOT_FOUND
+    return _several(request, kind, found) if len(found) > 1 else _show(request, kind, found[0])
+
+
+def delete_by_key(request: Request) -> Response:
+    """Delete one record by external id."""
+    kind = find_kind(request)
+    found = _matches(request, kind, _key_field(request, kind))
+    if not found:
+        raise NOT_FOUND
+    if len(found) > 1:
+        return _several(request, kind, found)
+    require_live(request, kind, found[0])
+    save_one(request, kind, {"Id": found[0]}, operation="delete")
+    return no_content()
+
+
+def upsert_record(request: Request) -> Response:
+    """Create or change the record that an external id names: 201, else 200 (204 before v46); 300 if it names several."""
+    kind = find_kind(request)
+    key = _key_field(request, kind)
+    row = read_row(request)
+    _refuse_key(row, key.name)
+    _refuse_key(row, "Id")
+    found = _matches(request, kind, key)
+    if len(found) > 1:
+        return _several(request, kind, found)
+    tells = number_of(request) >= UPSERT_TELLS_CREATED
+    if found:
+        require_live(request, kind, found[0])
+        result = save_one(request, kind, {**row, "Id": found[0]}, operation="update")
+        return reply(request, {**success_body(result), "created": False}) if tells else no_content()
+    if request.query_params.get("updateOnly", "").lower() == "true":
+        raise NOT_FOUND
+    result = save_one(request, kind, {**row, key.name: request.path_params["value"]}, operation="upsert", external_id=key.name)
+    location = record_path(request.path_params["version"], kind.name, str(result.id))
+    created = {"created": True} if tells else {}
+    return reply(request, {**success_body(result), **created}, 201, {"Location": location})
+
+
+def _recent_items(request: Request, *, kind: ObjectType | None, limit: int) -> list[dict[str, Any]]:
+    """What the caller used last, newest first."""
+    org, version = request.app.state.org, request.path_params["version"]
+    schema = org.schema_for(request.state.caller)
+    items = []
+    for object_name, record_id in org.recent.items(request.state.caller.user_id):
+        seen = schema.find(object_name)
+        if seen is None or (kind is not None and seen.name != kind.name):
+            continue
+        label = next((each.name for each in seen.fields if each.name_field), "Id")
+        alive = "AND IsDeleted = 0" if seen.find("IsDeleted") else ""
+        sql = f"SELECT {quote(label)} FROM {quote(seen.name)} WHERE Id = ? {alive}"  # noqa: S608
+        row = org.store.read().execute(sql, (record_id,)).fetchone()
+        if row:
+            shown = {"attributes": attributes(version, seen.name, record_id), "Id": record_id, label: row[0]}
+            items.append(shown)
+    return items[:limit]
+
+
+def show_recent(request: Request) -> Response:
+    """The records that the caller used last."""
+    text = request.query_params.get("limit", "200")
+    limit = int(text) if text.isdigit() else MAX_BATCH
+    return reply(request, _recent_items(request, kind=None, limit=limit))
+
+
+def show_limits(request: Request) -> Response:
+    """What is left of every limit."""
+    return reply(request, request.app.state.org.usage.as_dict(), root="Limits")
+
+
+def count_records(request: Request) -> Response:
+    """How many records the named objects have (all objects when none are named); unknown names are left out."""
+    org = request.app.state.org
+    schema = org.schema_for(request.state.caller)
+    text = request.query_params.get("sObjects", "")
+    names = [each.strip() for each in text.split(",") if each.strip()] or [each.name for each in schema.objects.values()]
+    kinds = sorted({kind.name: kind for name in names if (kind := schema.find(name))}.items())
+    rows = []
+    for name, kind in kinds:
+        alive = " WHERE IsDeleted = 0" if kind.find("IsDeleted") else ""
+        count = org.store.read().execute(f"SELECT COUNT(*) FROM {quote(name)}{alive}").fetchone()[0]  # noqa: S608
+        rows.append({"count": count, "name": name})
+    return reply(request, {"sObjects": rows})
+
+
+SOBJECTS = "/services/data/v{version}/sobjects"
+routes = [
+    Route(SOBJECTS, list_objects, methods=["GET"]),
+    Route(f"{SOBJECTS}/{{name}}", show_object, methods=["GET"]),
+    Route(f"{SOBJECTS}/{{name}}", create_record, methods=["POST"]),
+    Route(f"{SOBJECTS}/{{name}}/describe", describe, methods=["GET"]),
+    Route(f"{SOBJECTS}/{{name}}/{{record_id}}", show_record, methods=["GET"]),
+    Route(f"{SOBJECTS}/{{name}}/{{record_id}}", update_record, methods=["PATCH"]),
+    Route(f"{SOBJECTS}/{{name}}/{{record_id}}", delete_record, methods=["DELETE"]),
+    Route(f"{SOBJECTS}/{{name}}/{{field}}/{{value:path}}", show_by_key, methods=["GET"]),
+    Route(f"{SOBJECTS}/{{name}}/{{field}}/{{value:path}}", upsert_record, methods=["PATCH"]),
+    Route(f"{SOBJECTS}/{{name}}/{{field}}/{{value:path}}", delete_by_key, methods=["DELETE"]),
+    Route("/services/data/v{version}/recent", show_recent, methods=["GET"]),
+    Route("/services/data/v{version}/limits", show_limits, methods=["GET"]),
+    Route("/services/data/v{version}/limits/recordCount", count_records, methods=["GET"]),
+]

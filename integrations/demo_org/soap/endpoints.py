@@ -1,0 +1,74 @@
+"""`/services/Soap/u/{version}` (partner) and `/services/Soap/c/{version}` (enterprise). Faults are HTTP 500."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from integrations.demo_org import replies
+from integrations.demo_org.errors import ApiError
+from integrations.demo_org.org import Caller
+from integrations.demo_org.soap import records, signing_in
+from integrations.demo_org.soap.envelopes import XML_TYPE, Fault, child_text, children, read_message, write_fault, write_result
+
+OLDEST, NEWEST = 31.0, 68.0
+VERSION = re.compile(r"\d{1,3}(\.\d)?")
+WITH_SESSION: dict[str, Callable[[Request, Caller, str], Any]] = {
+    "logout": signing_in.log_out,
+    "getUserInfo": signing_in.get_user_info,
+    "getServerTimestamp": signing_in.get_server_timestamp,
+}
+ON_RECORDS: dict[str, Callable[[Any, Caller, Element], Any]] = {
+    "merge": records.merge,
+    "undelete": records.undelete,
+    "emptyRecycleBin": records.empty_recycle_bin,
+    "convertLead": records.convert_lead,
+}
+
+
+def answer(request: Request) -> Response:
+    """One SOAP call."""
+    flavor = "partner" if request.url.path.startswith("/services/Soap/u") else "enterprise"
+    try:
+        check_version(request.path_params["version"])
+        header, operation = read_message(replies.read_body(request))
+        name = operation.tag.rpartition("}")[2]
+        body = write_result(name, perform(request, name, header, operation), flavor=flavor)
+        return Response(body, 200, {"Cache-Control": "no-store"}, XML_TYPE)
+    except ApiError as problem:
+        return Response(write_fault(Fault(problem.code, problem.message), flavor=flavor), 500, media_type=XML_TYPE)
+    except Fault as fault:
+        return Response(write_fault(fault, flavor=flavor), 500, media_type=XML_TYPE)
+
+
+def check_version(version: str) -> None:
+    """Fault for a version that never was or is retired (before v31)."""
+    if not VERSION.fullmatch(version) or not OLDEST <= float(version) <= NEWEST:
+        raise Fault("UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL")
+
+
+def perform(request: Request, name: str, header: Element, operation: Element) -> Any:
+    """The result of an operation. All but login() need the session of the SessionHeader."""
+    if name == "login":
+        return signing_in.log_in(request, operation)
+    if name not in WITH_SESSION and name not in ON_RECORDS:
+        raise Fault("INVALID_OPERATION", f"The operation {name} is not offered here")
+    session = next((child_text(each, "sessionId") for each in children(header, "SessionHeader")), "")
+    caller = request.app.state.org.sessions.caller_for(session)
+    if caller is None:
+        raise Fault("INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader: Illegal Session")
+    if name in WITH_SESSION:
+        return WITH_SESSION[name](request, caller, session)
+    return ON_RECORDS[name](request.app.state.org, caller, operation)
+
+
+routes = [
+    Route("/services/Soap/u/{version}", answer, methods=["POST"]),
+    Route("/services/Soap/u/{version}/{org_id}", answer, methods=["POST"]),
+    Route("/services/Soap/c/{version}", answer, methods=["POST"]),
+    Route("/services/Soap/c/{version}/{org_id}", answer, methods=["POST"]),
+]

@@ -1,0 +1,98 @@
+"""Counting API calls: gathered in memory for a moment, then added to `ApiUsage` by UTC hour and domain (I-18)."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from integrations.models import ApiUsage, SalesforceOrg
+
+FLUSH_AFTER = 0.05  # seconds: only bursts are gathered; real calls are slower and are written one by one
+FLUSH_CALLS = 20
+
+
+def hour_of(now: datetime) -> datetime:
+    """The full UTC hour that `now` lies in."""
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+@dataclass
+class _Count:
+    calls: int = 0
+    report_runs: int = 0
+    report_instances: int = 0
+    errors: int = 0
+    limit: tuple[int, int] | None = None
+    limit_at: datetime | None = None
+    objects: set[str] = field(default_factory=set)
+
+
+class UsageBuffer:
+    """Calls not yet written to `ApiUsage`, for one process; safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[int, str, datetime], _Count] = {}
+        self._waiting = 0
+        self._flushed = 0.0
+
+    def add(
+        self,
+        org_id: int,
+        domain: str,
+        *,
+        counted: bool,
+        failed: bool,
+        report: str = "",
+        object_name: str = "",
+        limit: tuple[int, int] | None,
+    ) -> None:
+        """Count one call. `report` is sync, instance or empty; `limit` is (used, allowed) from the answer's header."""
+        now = timezone.now()
+        with self._lock:
+            count = self._counts.setdefault((org_id, domain, hour_of(now)), _Count())
+            count.calls += counted
+            count.errors += failed
+            count.report_runs += report == "sync"
+            count.report_instances += report == "instance"
+            if object_name:
+                count.objects.add(object_name)
+            if limit is not None:
+                count.limit, count.limit_at = limit, now
+            self._waiting += 1
+            due = self._waiting >= FLUSH_CALLS or now.timestamp() - self._flushed >= FLUSH_AFTER
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write everything that waits; counts go in by F() so that no process overwrites another's."""
+        with self._lock:
+            counts, self._counts, self._waiting = self._counts, {}, 0
+            self._flushed = timezone.now().timestamp()
+        for (org_id, domain, hour), count in counts.items():
+            _write(org_id, domain, hour, count)
+
+
+def _write(org_id: int, domain: str, hour: datetime, count: _Count) -> None:
+    with transaction.atomic():
+        if not SalesforceOrg.objects.filter(pk=org_id).exists():
+            return  # deleted meanwhile
+        row, _ = ApiUsage.objects.get_or_create(org_id=org_id, hour=hour, domain=domain)
+        changes: dict[str, object] = {
+            "calls": F("calls") + count.calls,
+            "report_runs": F("report_runs") + count.report_runs,
+            "report_instances": F("report_instances") + count.report_instances,
+            "errors": F("errors") + count.errors,
+        }
+        if count.limit is not None:
+            changes |= {"limit_used": count.limit[0], "limit_max": count.limit[1], "limit_at": count.limit_at}
+        new_objects = count.objects - set(row.objects_asked)
+        if new_objects:
+            changes["objects_asked"] = sorted(set(row.objects_asked) | new_objects)
+        ApiUsage.objects.filter(pk=row.pk).update(**changes)
+
+
+USAGE = UsageBuffer()

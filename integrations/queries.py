@@ -1,0 +1,80 @@
+"""Everything that pages and API read about runs."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Count, F, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from integrations.access import Person
+from integrations.masking import hide_people, mask_row, may_see_people
+from integrations.models import RowOutcome, Run, RunObject
+from integrations.sync import jobs
+
+CLASSES = ("read", "written", "unchanged", "skipped", "failed", "not_attempted")
+
+
+MOST_ID = 2**63 - 1
+
+
+def id_in(text: str) -> int | None:
+    """A primary key typed by a person, None for anything that cannot be one."""
+    digits = text.strip().lstrip("#")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= MOST_ID else None
+
+
+def find_runs(*, state: str = "", domain: str = "", org: str = "", job: str = "", number: str = "") -> QuerySet[Run]:
+    """Runs, newest first, with their row counts; every filter is a text from the address and may be empty."""
+    runs = Run.objects.select_related("org", "requested_by")
+    domain, job = (text.replace("\0", "") for text in (domain, job))  # PostgreSQL refuses NUL in any text
+    if state in Run.State.values:
+        runs = runs.filter(state=state)
+    if domain:
+        runs = runs.filter(domain=domain)
+    if org.strip():
+        runs = runs.filter(org_id=id_in(org) or 0)
+    if job:
+        runs = runs.filter(job=job)
+    if number.strip():
+        runs = runs.filter(pk=id_in(number) or 0)
+    counted = runs.annotate(**{f"rows_{name}": Coalesce(Sum(f"objects_touched__{name}"), 0) for name in CLASSES})
+    return counted.order_by("-id")  # an aggregate drops the default order
+
+
+def counts_of(run: Run) -> dict[str, int]:
+    """The five classes and `read`, over all objects of the run."""
+    return RunObject.objects.filter(run=run).aggregate(**{name: Sum(name, default=0) for name in CLASSES})
+
+
+def causes_of(run: Run, *, user: Person) -> list[dict[str, Any]]:
+    """Rows that are not simply written, grouped by outcome and code, biggest first, with one message as `user` may see it."""
+    rows = RowOutcome.objects.filter(run_object__run=run).exclude(outcome=RowOutcome.Outcome.WRITTEN)
+    groups = list(rows.values("outcome", "code", object=F("run_object__name")).annotate(n=Count("id")).order_by("-n", "code"))
+    for group in groups:
+        example = rows.filter(outcome=group["outcome"], code=group["code"], run_object__name=group["object"]).first()
+        message = example.message if example else ""
+        group["message"] = message if may_see_people(user) else hide_people(message)
+    return groups
+
+
+def rows_of(run: Run, *, outcome: str = "", code: str = "") -> QuerySet[RowOutcome]:
+    """Row outcomes of a run, failed ones first."""
+    rows = RowOutcome.objects.filter(run_object__run=run).select_related("run_object")
+    if outcome in RowOutcome.Outcome.values:
+        rows = rows.filter(outcome=outcome)
+    if code:
+        rows = rows.filter(code=code.replace("\0", ""))
+    return rows.order_by("run_object__name", "outcome", "id")
+
+
+def shown_to(user: Person, rows: Iterable[RowOutcome]) -> Iterator[RowOutcome]:
+    """`rows` as `user` may see them: without the people in them for everybody below operator (S-115)."""
+    return iter(rows) if may_see_people(user) else map(mask_row, rows)
+
+
+def job_label(name: str) -> str:
+    """The job's words for people; its name if the job is gone."""
+    try:
+        return jobs.get(name).label
+    except KeyError:
+        return name

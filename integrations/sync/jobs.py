@@ -1,0 +1,48 @@
+"""The jobs that exist. A domain registers its own in its `apps.py`; the timetable and the pages name them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from integrations.models import SalesforceOrg
+
+if TYPE_CHECKING:
+    from integrations.sync.runs import Recorder
+
+
+def _always(org: SalesforceOrg) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run of this name does. `perform` gets the open ledger and may be called again after a crash."""
+
+    name: str
+    label: str
+    domain: str
+    perform: "Callable[[Recorder], None]"
+    per_org: bool = True
+    enabled: Callable[[SalesforceOrg], bool] = _always
+
+
+_jobs: dict[str, Job] = {}
+
+
+def register(job: Job) -> None:
+    """Make `job` known; the name must be free or be the same job again."""
+    if job.name in _jobs and _jobs[job.name] != job:
+        raise ValueError(f"Two jobs are called {job.name}.")
+    _jobs[job.name] = job
+
+
+def get(name: str) -> Job:
+    """The job of that name; KeyError names the known ones."""
+    if name not in _jobs:
+        raise KeyError(f"No job is called {name!r}; known: {', '.join(sorted(_jobs))}.")
+    return _jobs[name]
+
+
+def every() -> list[Job]:
+    """All jobs by name."""
+    return [_jobs[name] for name in sorted(_jobs)]

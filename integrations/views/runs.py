@@ -1,0 +1,133 @@
+"""Pages of the ledger: list, one run with live progress, its rows, start, cancel and retry."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from integrations import queries
+from integrations.access import Person, access
+from integrations.audit import address_of, record
+from integrations.exports import stream_csv
+from integrations.fresh import ask_again, is_fresh
+from integrations.models import Run, SalesforceOrg
+from integrations.sync import jobs, runs
+
+PAGE = 50
+LARGE_EXPORT = 10_000  # rows; more need a fresh sign-in (S-060)
+FILTERS = ("state", "domain", "org", "job", "number")
+
+
+@require_safe
+@access("analyst")
+def run_list(request: HttpRequest) -> HttpResponse:
+    """Runs, newest first, filtered by what stands in the address."""
+    chosen = {name: request.GET.get(name, "") for name in FILTERS}
+    page = Paginator(queries.find_runs(**chosen), PAGE).get_page(request.GET.get("page"))
+    for run in page:
+        run.label = queries.job_label(run.job)
+    context = {
+        "page": page,
+        "chosen": chosen,
+        "states": Run.State.choices,
+        "orgs": SalesforceOrg.objects.only("id", "name"),
+        "jobs": jobs.every(),
+        "domains": sorted({job.domain for job in jobs.every()}),
+    }
+    return render(request, "runs/list.html", context)
+
+
+def _context(run: Run, user: Person) -> dict[str, object]:
+    counts = queries.counts_of(run)
+    done = counts["read"]
+    return {
+        "run": run,
+        "label": queries.job_label(run.job),
+        "counts": counts,
+        "percent": min(100, round(100 * done / run.total)) if run.total else None,
+        "objects": run.objects_touched.order_by("name"),
+        "causes": queries.causes_of(run, user=user),
+        "chunks": run.chunks.order_by("position"),
+    }
+
+
+@require_safe
+@access("analyst")
+def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One run: how far, what came of each row, why."""
+    run = get_object_or_404(Run.objects.select_related("org", "requested_by", "resumed_from"), pk=pk)
+    outcome, code = request.GET.get("outcome", ""), request.GET.get("code", "")
+    rows = Paginator(queries.rows_of(run, outcome=outcome, code=code), PAGE).get_page(request.GET.get("page"))
+    rows.object_list = list(queries.shown_to(request.user, rows.object_list))
+    context = {**_context(run, request.user), "rows": rows, "outcome": outcome, "code": code}
+    return render(request, "runs/detail.html", context)
+
+
+@require_safe
+@access("analyst")
+def run_progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """The live part of the page, asked for each 2 s; 286 tells htmx to stop."""
+    run = get_object_or_404(Run.objects.select_related("org"), pk=pk)
+    return render(request, "runs/progress.html", _context(run, request.user), status=200 if run.is_active else 286)
+
+
+@require_safe
+@access("analyst")
+def run_rows_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """One line for each listed row of the run, as filtered."""
+    run = get_object_or_404(Run, pk=pk)
+    rows = queries.rows_of(run, outcome=request.GET.get("outcome", ""), code=request.GET.get("code", ""))
+    if not is_fresh(request) and rows[LARGE_EXPORT:].exists():
+        return ask_again(request, request.get_full_path())
+    record("export.rows", actor=request.user, target=f"run {run.pk}", address=address_of(request))
+    header = ["object", "key", "label", "salesforce_id", "outcome", "code", "message", "at"]
+    return stream_csv(
+        f"run-{run.pk}-rows",
+        header,
+        (
+            [row.run_object.name, row.key, row.label, row.salesforce_id, row.outcome, row.code, row.message, row.at.isoformat()]
+            for row in queries.shown_to(request.user, rows.iterator(2000))
+        ),
+    )
+
+
+@require_POST
+@access("operator")
+def start(request: HttpRequest) -> HttpResponse:
+    """Run a job now for one connection."""
+    org = get_object_or_404(SalesforceOrg, pk=queries.id_in(request.POST.get("org", "")))
+    try:
+        job = jobs.get(request.POST.get("job", ""))
+    except KeyError as error:
+        raise Http404 from error
+    if not org.is_connected:
+        messages.error(request, f"{org.name} is {org.get_state_display().lower()}; connect it first.")
+        return redirect("integrations:runs")
+    run = runs.request_run(job.name, org=org, trigger=Run.Trigger.MANUAL, user=request.user, now=timezone.now())
+    record("run.started", actor=request.user, target=f"run {run.pk} ({job.name}, {org.name})", address=address_of(request))
+    return redirect("integrations:run", pk=run.pk)
+
+
+@require_POST
+@access("operator")
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop the run at its next save."""
+    run = get_object_or_404(Run, pk=pk)
+    if runs.cancel_run(run, user=request.user, now=timezone.now()):
+        record("run.cancelled", actor=request.user, target=f"run {run.pk}", address=address_of(request))
+        messages.success(request, f"Run #{run.pk} stops at its next step.")
+    else:
+        messages.info(request, f"Run #{run.pk} had already ended.")
+    return redirect("integrations:run", pk=run.pk)
+
+
+@require_POST
+@access("operator")
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new run of the same job."""
+    run = runs.retry_run(get_object_or_404(Run, pk=pk), user=request.user, now=timezone.now())
+    record("run.retried", actor=request.user, target=f"run {pk} as {run.pk}", address=address_of(request))
+    return redirect("integrations:run", pk=run.pk)

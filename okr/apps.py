@@ -1,0 +1,27 @@
+"""Key results that update themselves from Salesforce reports."""
+
+from django.apps import AppConfig
+
+
+class OkrConfig(AppConfig):
+    name = "okr"
+    verbose_name = "Objectives and key results"
+
+    def ready(self) -> None:
+        """Make the jobs known; models are loaded only now."""
+        from integrations.sync import jobs
+        from okr import refresh
+
+        jobs.register(
+            jobs.Job(refresh.JOB, "Key result refresh", refresh.DOMAIN, refresh.perform, enabled=lambda org: org.okr_enabled)
+        )
+        jobs.register(jobs.Job(refresh.ONE_REPORT_JOB, "Report refresh by hand", refresh.DOMAIN, refresh.perform_one_report))
+        jobs.register(
+            jobs.Job(
+                refresh.WATCH_JOB,
+                "Key results of connections that are down",
+                refresh.DOMAIN,
+                refresh.perform_watch,
+                per_org=False,
+            )
+        )

@@ -1,0 +1,69 @@
+"""`/healthz` (this process), `/readyz` (database and queue), `/metrics` (numbers for Prometheus, not public)."""
+
+import hmac
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_q.models import OrmQ
+
+from integrations.access import access, has_role
+from integrations.models import Alert, Run, SalesforceOrg, WorkerHeartbeat
+
+SILENT_AFTER = timedelta(minutes=3)
+
+
+@require_safe
+@access("anonymous")
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 while this process answers, whatever Salesforce or the database do (R-272)."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@access("anonymous")
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when the database answers, the worker beats and, in the demonstration, its data is there; else 503 with reasons."""
+    missing = []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        beat = WorkerHeartbeat.objects.filter(name="worker").values_list("beat_at", flat=True).first()
+        if beat is None or timezone.now() - beat > SILENT_AFTER:
+            missing.append("worker")
+    except DatabaseError:
+        missing.append("database")
+    if settings.DEMO_MODE and not (settings.DATA_DIR / "demo.json").exists():
+        missing.append("demo data")
+    return JsonResponse({"status": "waiting" if missing else "ready", "missing": missing}, status=503 if missing else 200)
+
+
+@require_safe
+@access("anonymous")
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text for operators, or with `Authorization: Bearer METRICS_TOKEN`; anybody else gets 404 (S-099)."""
+    token = settings.METRICS_TOKEN
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not (token and hmac.compare_digest(given, token)) and not has_role(request.user, "operator"):
+        return HttpResponse(status=404)
+    return HttpResponse(_exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _exposition() -> str:
+    lines = ["# TYPE causeway_runs gauge"]
+    runs = Run.objects.values("job", "state").annotate(n=Count("id")).order_by("job", "state")
+    lines += [f'causeway_runs{{job="{row["job"]}",state="{row["state"]}"}} {row["n"]}' for row in runs]
+    lines.append("# TYPE causeway_connections gauge")
+    states = SalesforceOrg.objects.values("state").annotate(n=Count("id")).order_by("state")
+    lines += [f'causeway_connections{{state="{row["state"]}"}} {row["n"]}' for row in states]
+    lines += ["# TYPE causeway_queue_tasks gauge", f"causeway_queue_tasks {OrmQ.objects.count()}"]
+    lines += ["# TYPE causeway_open_alerts gauge", f"causeway_open_alerts {Alert.objects.filter(recovered_at=None).count()}"]
+    beat = WorkerHeartbeat.objects.filter(name="worker").values_list("beat_at", flat=True).first()
+    if beat:
+        age = (timezone.now() - beat).total_seconds()
+        lines += ["# TYPE causeway_worker_heartbeat_age_seconds gauge", f"causeway_worker_heartbeat_age_seconds {age:.0f}"]
+    return "\n".join(lines) + "\n"

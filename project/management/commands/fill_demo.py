@@ -1,0 +1,111 @@
+"""Connects the demo org and fills in a company, once; writes the sign-in data to `demo.json` for people and scripts."""
+
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from integrations.access import GROUPS, SCOPES
+from integrations.api_keys import create_key
+from integrations.models import Run, SalesforceOrg
+from integrations.orgs.lifecycle import connect_demo_org
+from integrations.sync import runs
+from okr import demo as okr_demo
+from okr import licenses
+from okr.models import License
+
+FIRST_RUN_SECONDS = 120
+PEOPLE = (
+    # username, first name, last name, role in the printed table
+    ("admin", "Ada", "Admin", "admin"),
+    ("jane", "Jane", "Doe", "license holder"),
+    ("marsha", "Marsha", "Doe", "member"),
+    ("oliver", "Oliver", "Park", "operator"),
+    ("ana", "Ana", "Silva", "analyst"),
+)
+
+
+class Command(BaseCommand):
+    """Safe to repeat: what exists stays."""
+
+    help = "Fills the demonstration (only with DEMO_MODE=yes)."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Users, connection, licenses, objectives with linked key results, a first finished run, `demo.json`."""
+        if not settings.DEMO_MODE:
+            raise CommandError("DEMO_MODE is not on: demo users and the demo org belong to this machine only.")
+        path = settings.DATA_DIR / "demo.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        now = timezone.now()
+        users, passwords = _make_people(known)
+        org = SalesforceOrg.objects.filter(environment=SalesforceOrg.Environment.DEMO).first()
+        if org is None:
+            self.stdout.write("  Authorizing the connection to the demo org")
+            org = connect_demo_org(name="Demo org", now=now)
+        if not License.objects.filter(org=org).exists():
+            for name in ("admin", "jane"):
+                licenses.grant_license(org, user=users[name], actor=users["admin"], now=now)
+            self.stdout.write("  Writing objectives and linking key results to reports")
+            okr_demo.fill(org=org, users=users, now=now)
+        if not Run.objects.filter(org=org, job="okr.refresh", state=Run.State.SUCCESS).exists():
+            self.stdout.write("  First refresh of the key results")
+            _finish(runs.request_run("okr.refresh", org=org, trigger=Run.Trigger.SYSTEM, now=now))
+        demo = {
+            "base_url": settings.BASE_URL,
+            "demo_org_url": settings.DEMO_ORG_URL,
+            "users": [{"username": name, "password": passwords[name], "role": role} for name, _, _, role in PEOPLE],
+            "api_key": known.get("api_key") or _make_key(users["admin"]),
+        }
+        _write_private(path, demo)
+
+
+def _make_people(known: dict[str, Any]) -> tuple[dict[str, User], dict[str, str]]:
+    """The demonstration's people, with passwords of this installation only."""
+    passwords = {each["username"]: each["password"] for each in known.get("users", [])}
+    users = {}
+    for username, first, last, role in PEOPLE:
+        user, created = User.objects.get_or_create(
+            username=username, defaults={"first_name": first, "last_name": last, "email": f"{username}@causeway.example"}
+        )
+        if created or username not in passwords:
+            passwords[username] = f"{username}-{secrets.token_hex(4)}"
+            user.set_password(passwords[username])
+        if role == "admin":
+            user.is_staff = user.is_superuser = True
+        user.save()
+        if role in GROUPS:
+            user.groups.add(Group.objects.get_or_create(name=GROUPS[role])[0])
+        users[username] = user
+    return users, passwords
+
+
+def _finish(run: Run) -> None:
+    """Wait for the worker to finish `run`; the demonstration starts with a first finished run."""
+    deadline = time.monotonic() + FIRST_RUN_SECONDS
+    while time.monotonic() < deadline:
+        run.refresh_from_db()
+        if not run.is_active:
+            return
+        time.sleep(0.2)
+    raise CommandError(f"The worker did not finish {run} within {FIRST_RUN_SECONDS} s.")
+
+
+def _make_key(owner: User) -> str:
+    _, key = create_key(owner=owner, name="Demonstration", scopes=sorted(SCOPES), expires=None)
+    return key
+
+
+def _write_private(path: Path, demo: dict[str, Any]) -> None:
+    """Replace the file in one step, readable by the owner only: scripts wait for it."""
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(demo, file, indent=2)
+    fresh.replace(path)

@@ -1,0 +1,65 @@
+"""Every schedule in one table, cron in UTC. Starting the worker rewrites the queue's schedules from it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from croniter import croniter
+from django.conf import settings
+from django.utils import timezone
+from django_q.models import Schedule
+
+PREFIX = "causeway: "
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One line of the timetable. `job` names a job of the registry, `call` a plain task; one of them is set."""
+
+    name: str
+    cron: str
+    what: str
+    job: str = ""
+    call: str = ""
+
+
+def timetable() -> list[Slot]:
+    """The lines, from the most frequent to the rarest."""
+    return [
+        Slot("heartbeat", "* * * * *", "Proof that the worker lives", call="integrations.tasks.beat"),
+        Slot("sweep", "* * * * *", "Take over runs whose worker died", call="integrations.tasks.sweep"),
+        Slot("alerts", "* * * * *", "Send alerts that are due", call="integrations.tasks.send_alerts"),
+        Slot("revocations", "*/5 * * * *", "Revoke what a disconnect could not", call="integrations.tasks.retry_revocations"),
+        Slot("blocked addresses", "*/15 * * * *", "Try orgs that refused our address", call="integrations.tasks.retry_blocked"),
+        Slot("usage watch", "*/10 * * * *", "Notice API use that is not ours", call="integrations.tasks.watch_usage"),
+        Slot("okr refresh", f"{settings.REFRESH_MINUTE} * * * *", "Read the reports behind key results", job="okr.refresh"),
+        Slot("posture", "20 5 * * *", "Check permissions of the integration users", call="integrations.tasks.check_posture"),
+        Slot("okr watch", "*/10 * * * *", "Key results of connections that are down say so", job="okr.watch"),
+        Slot("purge", "40 1 * * *", "Delete row outcomes and runs past their retention", call="integrations.tasks.purge"),
+    ]
+
+
+def next_time(cron: str, *, after: datetime) -> datetime:
+    """When `cron` (UTC) fires next after `after`."""
+    return croniter(cron, after).get_next(datetime)
+
+
+def write_schedules() -> int:
+    """Make the queue's schedules equal to the table; schedules of ours that left the table go. Returns how many stand."""
+    now = timezone.now()
+    slots = timetable()
+    for slot in slots:
+        wanted = {
+            "func": "integrations.tasks.start_slot" if slot.job else slot.call,
+            "args": repr((slot.job,)) if slot.job else None,
+            "schedule_type": Schedule.CRON,
+            "cron": slot.cron,
+            "repeats": -1,
+        }
+        schedule, created = Schedule.objects.get_or_create(
+            name=PREFIX + slot.name, defaults={**wanted, "next_run": next_time(slot.cron, after=now)}
+        )
+        if not created and (schedule.cron, schedule.func, schedule.args) != (slot.cron, wanted["func"], wanted["args"]):
+            # Only a changed line moves its next time: a restart must not skip a slot that is due (R-152).
+            Schedule.objects.filter(pk=schedule.pk).update(**wanted, next_run=next_time(slot.cron, after=now))
+    Schedule.objects.filter(name__startswith=PREFIX).exclude(name__in=[PREFIX + slot.name for slot in slots]).delete()
+    return len(slots)

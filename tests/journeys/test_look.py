@@ -1,0 +1,140 @@
+"""Every page in a real browser: axe in light and dark at 1280 and 390 px, no sideways scroll, no script from data, keyboard."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from integrations.models import Run, RunChunk, RunObject
+from okr.models import License
+from tests.pages.conftest import NASTY, make_key_result, nasty_world, world  # noqa: F401  fixtures
+
+SERIOUS = {"serious", "critical"}
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def findings(page: Page) -> list[str]:
+    """Serious and critical accessibility findings, and whether the page is wider than the window."""
+    violations = Axe().run(page).response["violations"]
+    found = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in violations if each["impact"] in SERIOUS]
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return found + ([f"{wider} px too wide"] if wider > 0 else [])
+
+
+def small_targets(page: Page) -> list[str]:
+    """Buttons and fields in the content that a finger would miss on a phone."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll('main button, main a.btn, main select, main input, .topbar button')].filter(each => {
+            const box = each.getBoundingClientRect();
+            return box.width > 1 && box.height > 1 && box.height < 43.5 && !['checkbox', 'radio', 'hidden'].includes(each.type)
+                && !each.closest('.ts-control');
+        }).map(each => each.outerHTML.slice(0, 90))"""
+    )
+
+
+def watch(page: Page) -> list[str]:
+    """Collects everything that must not happen: dialogs, errors, refused inline code."""
+    heard: list[str] = []
+    page.on("dialog", lambda dialog: (heard.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
+    return heard
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_s_035_pages_with_nasty_names_are_accessible_and_run_nothing(
+    page: Page, live_server, sign_in, nasty_world, scheme, width  # noqa: F811
+):  # fmt: skip
+    License.objects.create(org=nasty_world.org, user=nasty_world.objective.owner.__class__.objects.get(username="ada"))
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
+    heard = watch(page)
+    sign_in("ada")
+    problems = {}
+    pages = {**nasty_world.addresses, **nasty_world.editors_addresses, **nasty_world.operators_addresses}
+    for name, address in pages.items():
+        page.goto(live_server.url + address)
+        expect(page.locator("h1")).to_be_visible()
+        found = findings(page) + (small_targets(page) if width == 390 else [])
+        if found or heard:
+            problems[name] = [*found, *heard]
+            heard.clear()
+    assert problems == {}
+    assert NASTY in page.content() or "&lt;img" in page.content()
+
+
+def test_sign_in_and_error_pages(page: Page, live_server):
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for address in ("/accounts/login/", "/nope/"):
+            page.goto(live_server.url + address)
+            assert findings(page) == []
+
+
+def test_theme_switch_is_kept(page: Page, live_server, sign_in, cast):
+    sign_in("jane")
+    page.get_by_role("button", name="Jane Doe").click()
+    page.get_by_role("button", name="Dark").click()
+    page.goto(f"{live_server.url}/okr/")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.get_by_role("button", name="Jane Doe").click()
+    page.get_by_role("button", name="System").click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+
+
+def test_keyboard(page: Page, live_server, sign_in, cast):
+    sign_in("ana")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("g")
+    page.keyboard.press("k")
+    page.wait_for_url(f"{live_server.url}/okr/")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search objectives and key results")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url(f"{live_server.url}/runs/")
+
+
+def test_on_a_phone_the_sidebar_is_a_drawer(page: Page, live_server, sign_in, cast):
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in("jane")
+    drawer = page.get_by_role("navigation", name="Main")
+    expect(drawer).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    expect(drawer).to_be_visible()
+    drawer.get_by_role("link", name="Objectives").click()
+    page.wait_for_url(f"{live_server.url}/okr/")
+
+
+def test_a_run_shows_progress_without_reload_and_stops_asking(page: Page, live_server, sign_in, cast, now):
+    run = Run.objects.create(job="okr.refresh", domain="okr", state="running", started_at=now, total=10)
+    counts = RunObject.objects.create(run=run, name="key results", read=3, written=3)
+    RunChunk.objects.create(run=run, position=0)
+    sign_in("olga")
+    page.goto(f"{live_server.url}/runs/{run.pk}/")
+    expect(page.locator("#progress")).to_contain_text("3 of 10")
+    RunObject.objects.filter(pk=counts.pk).update(read=7, written=7)
+    expect(page.locator("#progress")).to_contain_text("7 of 10")
+    Run.objects.filter(pk=run.pk).update(state="success", finished_at=now, sentence="All done.")
+    expect(page.locator("#progress")).to_contain_text("All done.")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "progress" in request.url else None)
+    page.wait_for_timeout(2500)
+    assert asked == []
+
+
+def test_r_283_a_double_click_sends_once(page: Page, live_server, sign_in, cast, world):  # noqa: F811
+    sign_in("jane")
+    page.goto(f"{live_server.url}/okr/objectives/{world.objective.pk}/key-results/new/")
+    page.get_by_label("Title").fill("Twice")
+    page.get_by_label("Target").fill("10")
+    page.get_by_role("button", name="Submit").dblclick()
+    page.wait_for_url("**/okr/key-results/*/")
+    assert world.objective.key_results.filter(title="Twice").count() == 1
