@@ -16,12 +16,3 @@ class OkrConfig(AppConfig):
             jobs.Job(refresh.JOB, "Key result refresh", refresh.DOMAIN, refresh.perform, enabled=lambda org: org.okr_enabled)
         )
         jobs.register(jobs.Job(refresh.ONE_REPORT_JOB, "Report refresh by hand", refresh.DOMAIN, refresh.perform_one_report))
-        jobs.register(
-            jobs.Job(
-                refresh.WATCH_JOB,
-                "Key results of connections that are down",
-                refresh.DOMAIN,
-                refresh.perform_watch,
-                per_org=False,
-            )
-        )

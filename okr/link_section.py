@@ -170,7 +170,7 @@ def read_section(user: Any, key_result: KeyResult | None, data: Mapping[str, str
     section.org = next((org for org in section.seats if str(org.pk) == org_number), section.org)
     section.state = data.get("linking", CLOSED) if data.get("linking") in {SEARCH, REPORT} else CLOSED
     section.query, section.unit_from = data.get("q", "")[:200], data.get("unit_from", "")[:300]
-    section.page = int(data["page"]) if data.get("page", "").isdigit() and len(data["page"]) < 6 else 1
+    section.page = int(data["page"]) if data.get("page", "").isdecimal() and len(data["page"]) < 6 else 1
     section.report_id, section.field_name = data.get("report", "")[:18], data.get("field", "")[:255]
     section.row, section.column = _path(section, data.get("row", "")), _path(section, data.get("column", ""))
     section.filters = _filters(data)

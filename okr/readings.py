@@ -366,7 +366,7 @@ def _same_instant_day(wanted: str, found: str) -> bool:
 def _day(text: str) -> str | None:
     day, mark, rest = text[:10], text[10:11], text[11:]
     parts = day.split("-")
-    if len(day) != 10 or len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(day) != 10 or len(parts) != 3 or not all(part.isascii() and part.isdecimal() for part in parts):
         return None
     if mark and (mark != "T" or not rest.startswith("00:00")):
         return None

@@ -28,7 +28,7 @@ from okr.readings import Broken
 from okr.rounds import DueSource
 from okr.running import Clock, Outcome, Ran, Refused, Started
 
-JOB, ONE_REPORT_JOB, WATCH_JOB = "okr.refresh", "okr.refresh_report", "okr.watch"
+JOB, ONE_REPORT_JOB = "okr.refresh", "okr.refresh_report"
 COLLECT_SECONDS = 20  # how long a page waits for an asynchronous run
 GO_ON_AFTER = timedelta(seconds=60)
 MOST_PARTS = 60  # follow-up runs of one round (I-09)
@@ -64,15 +64,12 @@ def perform_one_report(recorder: Recorder) -> None:
         _read_one(link, recorder, now=timezone.now(), looks=int(recorder.run.arguments.get("looks", 0)))
 
 
-def perform_watch(recorder: Recorder) -> None:
-    """Job okr.watch: links of connections that are down say so, with the reason (I-21)."""
-    now = timezone.now()
-    for org in SalesforceOrg.objects.exclude(state=SalesforceOrg.State.CONNECTED).filter(report_links__isnull=False).distinct():
-        changed = results.write_unreachable(org, status=Status.CONNECTION, reason=refusal_of(org).message, now=now)
-        if changed:
-            recorder.object("connections").written(str(org.pk), org.name, detail={"links": changed})
-        else:
-            recorder.object("connections").unchanged()
+def mark_unreachable(*, now: datetime) -> int:
+    """Links of connections that are down say so, with the reason (I-21); how many changed. Asks Salesforce nothing."""
+    down = SalesforceOrg.objects.exclude(state=SalesforceOrg.State.CONNECTED).filter(report_links__isnull=False).distinct()
+    return sum(
+        results.write_unreachable(org, status=Status.CONNECTION, reason=refusal_of(org).message, now=now) for org in down
+    )
 
 
 def _round_of(recorder: Recorder, now: datetime) -> Round:

@@ -39,7 +39,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
         missing.append("database")
     if settings.DEMO_MODE and not (settings.DATA_DIR / "demo.json").exists():
         missing.append("demo data")
-    return JsonResponse({"status": "waiting" if missing else "ready", "missing": missing}, status=503 if missing else 200)
+    response = JsonResponse({"status": "waiting" if missing else "ready", "missing": missing}, status=503 if missing else 200)
+    response._has_been_logged = True  # pyright: ignore[reportAttributeAccessIssue] - waiting is no error in the log
+    return response
 
 
 @require_safe

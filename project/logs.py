@@ -9,8 +9,9 @@ _TOKEN = re.compile(
     r"00D[A-Za-z0-9]{12,15}![A-Za-z0-9._]+"  # access token
     r"|5Aep861[A-Za-z0-9._]+"  # refresh token
     r"|(?i:(?:bearer|api-key)\s+)[A-Za-z0-9._~+/=!-]{8,}"
-    r"|(?i:(?:access_token|refresh_token|client_secret|password|assertion|code_verifier|code|sessionId)"
-    r"[\"']?\s*[=:>]\s*[\"']?)[^\s\"'&<,}]{4,}"
+    r"|(?i:(?:access_token|refresh_token|client_secret|password|assertion|code_verifier|sessionId)"
+    r"[\"']?(?:=|\s*:\s*|>)[\"']?)[^\s\"'&<,}]{4,}"
+    r"|(?i:[?&]code=)[^\s\"'&<]{4,}"  # an authorization code in an address; plain "code" is our own word
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 
@@ -18,6 +19,19 @@ class BodyLimit:
         if size.isascii() and size.isdigit() and int(size) > limit:
             message = f"The request is larger than {limit // 2**20} MB; send it in parts."
             return JsonResponse({"error": {"code": "too_large", "message": message}}, status=413)
+        return self.get_response(request)
+
+
+class PlainAddresses:
+    """A query string with NUL is refused: nobody types one, and PostgreSQL takes no such text."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        if "%00" in query or "\0" in query:
+            raise BadRequest("NUL in the query string.")
         return self.get_response(request)
 
 

@@ -121,6 +121,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "project.middleware.BodyLimit",
+    "project.middleware.PlainAddresses",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -196,6 +197,7 @@ if SECURE:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
 SESSION_COOKIE_AGE = 12 * 3600
 AXES_FAILURE_LIMIT = 10
+AXES_VERBOSE = False
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username"], ["ip_address", "username"]]
 AXES_RESET_ON_SUCCESS = True
@@ -307,13 +309,17 @@ SPECTACULAR_SETTINGS = {
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
+# Compressing every file costs a minute, which pays off for a server and not for a demonstration on one machine.
+_STATIC_STORAGE = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+    if DEBUG or TESTING
+    else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    if DEMO_MODE
+    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "media"}},
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG or TESTING
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": _STATIC_STORAGE},
 }
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -353,7 +359,7 @@ LOGGING = {
             "()": "project.logs.NoSecretsFormatter",
             "processor": structlog.processors.JSONRenderer()
             if env.str("LOG_FORMAT", default="text") == "json"
-            else structlog.dev.ConsoleRenderer(colors=False),
+            else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),  # no locals
             "foreign_pre_chain": _shared,
         }
     },
@@ -362,6 +368,9 @@ LOGGING = {
     "loggers": {
         # These write request lines, headers or bodies at DEBUG; a token must never reach a log file.
         "urllib3": {"level": "INFO"},
+        "django.template": {"level": "INFO"},  # dumps whole contexts
+        "django.db.backends": {"level": "INFO"},  # SQL with its values
+        "django-q": {"level": "WARNING"},  # five lines a minute for the heartbeat alone
         "social": {"level": "INFO"},
         "zeep": {"level": "INFO"},
         "oauthlib": {"level": "INFO"},

@@ -33,7 +33,7 @@ def timetable() -> list[Slot]:
         Slot("usage watch", "*/10 * * * *", "Notice API use that is not ours", call="integrations.tasks.watch_usage"),
         Slot("okr refresh", f"{settings.REFRESH_MINUTE} * * * *", "Read the reports behind key results", job="okr.refresh"),
         Slot("posture", "20 5 * * *", "Check permissions of the integration users", call="integrations.tasks.check_posture"),
-        Slot("okr watch", "*/10 * * * *", "Key results of connections that are down say so", job="okr.watch"),
+        Slot("okr watch", "*/10 * * * *", "Key results of connections that are down say so", call="okr.tasks.watch"),
         Slot("purge", "40 1 * * *", "Delete row outcomes and runs past their retention", call="integrations.tasks.purge"),
     ]
 

@@ -73,6 +73,8 @@ def admin_sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = N
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """400: the request could not be understood."""
+    if request.path.startswith("/api/"):
+        return JsonResponse({"error": {"code": "bad_request", "message": "The request could not be understood."}}, status=400)
     return render(request, "400.html", status=400)
 
 

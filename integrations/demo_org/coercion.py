@@ -77,6 +77,8 @@ def _convert_numbers(made: Field, column: Sequence[object]) -> list[float] | Non
         values = list(map(float, column))  # type: ignore[arg-type]
     except ValueError:
         return None
+    if "_" in "".join(column):  # type: ignore[arg-type]
+        return None
     if not math.isfinite(math.fsum(values)) or max(map(abs, values), default=0) >= 10.0 ** _whole_digits(made):
         return None
     rounded = list(map(round, values, repeat(made.scale)))
@@ -211,11 +213,19 @@ def _boolean(_made: Field, value: object) -> int:
     raise ValueError(word)
 
 
+def _decimal(value: object) -> Decimal:
+    """The number that a value says; Python's digit groups (1_000) are not known here."""
+    text = str(value).strip()
+    if "_" in text:
+        raise ValueError(text)
+    return Decimal(text)
+
+
 def _whole(made: Field, value: object) -> int:
     """An integer."""
     if isinstance(value, bool):
         raise ValueError("not a number")
-    number = Decimal(str(value).strip())
+    number = _decimal(value)
     if not number.is_finite() or number != number.to_integral_value():
         raise ValueError(value)
     if abs(number) >= 10 ** (made.digits or 9) and abs(number) > 2_147_483_647:
@@ -227,7 +237,7 @@ def _number(made: Field, value: object) -> float:
     """A decimal number, rounded half up to the field's scale."""
     if isinstance(value, bool):
         raise ValueError("not a number")
-    number = Decimal(str(value).strip())
+    number = _decimal(value)
     if not number.is_finite():
         raise ValueError(value)
     if abs(number) >= Decimal(10) ** _whole_digits(made):

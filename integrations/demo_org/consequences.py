@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from integrations.demo_org.org import DemoOrg
 
 AMONG = "Id IN (SELECT value FROM json_each(:ids))"
+# what other modules add: what follows from a part, and the fields whose old values they need, by object
+FOLLOWERS: "list[Callable[[Written, Part], None]]" = []
+REMEMBERED: dict[str, tuple[str, ...]] = {}
 DEAL_FIELDS = ("StageName", "Amount", "Probability", "CloseDate")
 
 
@@ -66,8 +69,8 @@ class Deed:
 
 def remember(work: Written, part: Part) -> None:
     """Note the old values of fields whose change has consequences, before they are overwritten."""
-    wanted = _remembered_fields(work, part)
-    if part.is_new or not wanted:
+    wanted = [] if part.is_new else _remembered_fields(work, part)
+    if not wanted or part.before:
         return
     columns = ", ".join(map(quote, wanted))
     sql = f"SELECT Id, {columns} FROM {quote(work.stored.name)} WHERE {AMONG}"  # noqa: S608
@@ -75,15 +78,21 @@ def remember(work: Written, part: Part) -> None:
         part.before[record_id] = dict(zip(wanted, values, strict=True))
 
 
-def _remembered_fields(work: Written, part: Part) -> list[str]:
-    """The fields to remember: those with history, and what a deal's history needs."""
-    tracked = _tracked(work)
-    wanted = [name for name in tracked if name in part.names]
+def remembered_names(work: Written) -> list[str]:
+    """The fields of an object that may have to be remembered: those with history, and what a deal's history needs."""
+    wanted = _tracked(work)
     if work.stored.name == "Opportunity":
         wanted += [name for name in DEAL_FIELDS if work.stored.find(name) and name not in wanted]
     if work.stored.name == "OpportunityLineItem":
         wanted.append("OpportunityId")
-    return wanted
+    return wanted + [name for name in REMEMBERED.get(work.stored.name, ()) if work.stored.find(name) and name not in wanted]
+
+
+def _remembered_fields(work: Written, part: Part) -> list[str]:
+    """The fields to remember of a part: of those with history only the ones that it changes."""
+    always = {*DEAL_FIELDS, "OpportunityId"} if work.stored.name.startswith("Opportunity") else set()
+    always |= set(REMEMBERED.get(work.stored.name, ()))
+    return [name for name in remembered_names(work) if name in part.names or name in always]
 
 
 def to_json(values: Iterable[object]) -> str:
@@ -97,6 +106,8 @@ def follow(work: Written) -> None:
     for part in work.parts:
         if consequence:
             consequence(work, part)
+        for follower in FOLLOWERS:
+            follower(work, part)
         write_history(work, part)
 
 
@@ -247,7 +258,7 @@ def roll_up_deals(work: Written, deals: Sequence[str]) -> None:
 def _close_case(work: Written, part: Part) -> None:
     """A case is closed by its status; contact data is copied from the contact."""
     if part.is_new or "Status" in part.names:
-        closed = "(Status = 'Closed')"
+        closed = "(Status IS 'Closed')"
         values = {"IsClosed": closed, "ClosedDate": f"CASE WHEN {closed} THEN COALESCE(ClosedDate, :stamp) END"}
         set_columns(work, part.ids, values)
     if work.org.schema.find("Contact") and (part.is_new or "ContactId" in part.names):
@@ -263,7 +274,7 @@ def _close_case(work: Written, part: Part) -> None:
 def _close_task(work: Written, part: Part) -> None:
     """A task is closed by its status."""
     if part.is_new or "Status" in part.names:
-        done = "(Status = 'Completed')"
+        done = "(Status IS 'Completed')"
         values = {"IsClosed": done, "CompletedDateTime": f"CASE WHEN {done} THEN COALESCE(CompletedDateTime, :stamp) END"}
         set_columns(work, part.ids, values)
 

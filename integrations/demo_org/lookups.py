@@ -21,15 +21,27 @@ def find_ids(connection: sqlite3.Connection, kind: ObjectType, wanted: Iterable[
 
 def find_keys(connection: sqlite3.Connection, kind: ObjectType, key: Field, values: Sequence[object]) -> dict[int, list[str]]:
     """For each place in `values`, the ids of the live records whose key field has that value (by the field's case rule)."""
-    alive = "AND t.IsDeleted = 0" if kind.find("IsDeleted") else ""
-    sql = (
-        f"SELECT k.key, t.Id FROM json_each(?) AS k CROSS JOIN {quote(kind.name)} AS t "  # noqa: S608
-        f"ON t.{quote(key.name)} = k.value {alive}"
-    )
     found: dict[int, list[str]] = {}
-    for place, record_id in connection.execute(sql, (orjson.dumps(list(values)).decode(),)):
+    for place, record_id, *_ in connection.execute(*_keys_sql(kind, key, values, ())):
         found.setdefault(place, []).append(record_id)
     return found
+
+
+def read_by_keys(
+    connection: sqlite3.Connection, kind: ObjectType, key: Field, values: Sequence[object], *, names: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """The same as rows (place, id, rowid, then the values of the fields `names`), for those who change the records next."""
+    return connection.execute(*_keys_sql(kind, key, values, names)).fetchall()
+
+
+def _keys_sql(kind: ObjectType, key: Field, values: Sequence[object], names: Sequence[str]) -> tuple[str, tuple[str]]:
+    alive = "AND t.IsDeleted = 0" if kind.find("IsDeleted") else ""
+    columns = "".join(f", t.{quote(name)}" for name in names)
+    sql = (
+        f"SELECT k.key, t.Id, t.rowid{columns} FROM json_each(?) AS k CROSS JOIN {quote(kind.name)} AS t "  # noqa: S608
+        f"ON t.{quote(key.name)} = k.value {alive}"
+    )
+    return sql, (orjson.dumps(list(values)).decode(),)
 
 
 def fold(key: Field, value: object) -> object:

@@ -4,9 +4,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from integrations.demo_org.coercion import convert_column
+from integrations.demo_org.consequences import remembered_names
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.fitting import fit_frame
-from integrations.demo_org.lookups import find_ids, find_keys, fold_column, normalize_id
+from integrations.demo_org.lookups import find_ids, find_keys, fold_column, normalize_id, read_by_keys
 from integrations.demo_org.rows import UNSET, Frame, RowError
 from integrations.demo_org.schema.types import Field, ObjectType
 
@@ -150,7 +151,11 @@ def _match_by_key(work: "Work", frame: Frame, key: Field, column: object) -> lis
                 frame.fail(row, RowError("MISSING_ARGUMENT", f"{key.name} not specified"))
     if len(set(folded)) < len(folded):
         _refuse_doubles(frame, folded)
-    found = find_keys(work.connection, work.stored, key, folded)
+    found: dict[int, list[str]] = {}
+    work.met_names = remembered_names(work)
+    for row, record_id, place, *old in read_by_keys(work.connection, work.stored, key, folded, names=work.met_names):
+        found.setdefault(row, []).append(record_id)
+        work.met[record_id] = (place, old)
     if len(found) == len(folded) and all(len(each) == 1 for each in found.values()):
         return [found[row][0] for row in range(len(folded))]
     return [_single(frame, row, key, found.get(row)) for row in range(len(folded))]

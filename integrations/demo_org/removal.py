@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from integrations.demo_org import consequences
+from integrations.demo_org import consequences, derived
 from integrations.demo_org.clock import to_text
 from integrations.demo_org.lookups import find_ids, normalize_id
 from integrations.demo_org.matching import IS_DELETED, NO_ID, NOT_FOUND
@@ -85,6 +85,7 @@ def _bin(work: "Work", kind: ObjectType, ids: list[str], roots: dict[str, str], 
         work.connection.execute(f"DELETE FROM {quote(kind.name)} WHERE Id IN {AMONG}", (listed,))  # noqa: S608
     if kind.name == "OpportunityLineItem":
         _roll_up_parents(work, listed)
+    derived.follow_removal(work, kind, ids)
 
 
 def _roll_up_parents(work: "Work", listed: str) -> None:
@@ -139,6 +140,7 @@ def _restore(work: "Work", kind: ObjectType, ids: list[str]) -> None:
     work.connection.execute(sql, (listed, work.stamp) if len(sets) > 1 and "?2" in sql else (listed,))
     if kind.name == "OpportunityLineItem":
         _roll_up_parents(work, listed)
+    derived.follow_removal(work, kind, ids)
 
 
 def purge_records(work: "Work", ids: Sequence[str]) -> None:

@@ -40,7 +40,10 @@ class RolledBack(Exception):
 
 @dataclass
 class Work:
-    """One save call while it runs. `kind` is what the caller may see; `stored` is the whole object."""
+    """One save call while it runs. `kind` is what the caller may see; `stored` is the whole object.
+
+    `met` has what matching by an external id read of the records it found: the rowid and the values of `met_names`.
+    """
 
     org: "DemoOrg"
     caller: "Caller"
@@ -53,6 +56,8 @@ class Work:
     stamp: str
     results: list[RowResult | None]
     parts: list[consequences.Part] = field(default_factory=list)
+    met: dict[str, tuple[int, list[object]]] = field(default_factory=dict)
+    met_names: list[str] = field(default_factory=list)
 
     @property
     def user_id(self) -> str:
@@ -263,11 +268,24 @@ def _update(work: Work, frame: Frame) -> None:
             frame.columns[name] = list(repeat(_system_values(work)[name], len(frame)))
     keys = {"id", (work.external_id or "id").lower()}
     names = [name for name in frame.columns if name.lower() not in keys and has_column(work.stored.by_name[name.lower()])]
-    parts = [_assignment(name, position, frame.columns[name]) for position, name in enumerate(names, 1)]
-    sql = f"UPDATE {quote(work.kind.name)} SET {', '.join(parts)} WHERE Id = ?{len(names) + 1}"  # noqa: S608
-    late.write_rows(work, sql, list(zip(*(frame.columns[name] for name in names), made, strict=True)), part)
+    assignments = [_assignment(name, position, frame.columns[name]) for position, name in enumerate(names, 1)]
+    where, places = _places(work, part)
+    sql = f"UPDATE {quote(work.kind.name)} SET {', '.join(assignments)} WHERE {where} = ?{len(names) + 1}"  # noqa: S608
+    late.write_rows(work, sql, list(zip(*(frame.columns[name] for name in names), places, strict=True)), part)
     for position, result in zip(frame.positions, map(RowResult, made), strict=True):
         work.results[position] = result
+
+
+def _places(work: Work, part: consequences.Part) -> tuple[str, Sequence[object]]:
+    """The column by which the records are found again, and its values. What matching read of them is remembered at once."""
+    if not work.met or work.org.settings.late_commit_seconds > 0 or not work.met.keys() >= set(part.ids):
+        return "Id", part.ids
+    met = [work.met[record_id] for record_id in part.ids]
+    if work.met_names:
+        part.before = {
+            record_id: dict(zip(work.met_names, old, strict=True)) for record_id, (_, old) in zip(part.ids, met, strict=True)
+        }
+    return "rowid", [place for place, _ in met]
 
 
 def _assignment(name: str, position: int, column: Sequence[object]) -> str:

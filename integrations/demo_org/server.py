@@ -11,9 +11,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from integrations.demo_org import (
+    async_api,
     collection,
     composite,
     control,
+    interface,
+    metadata,
     page,
     query,
     records,
@@ -37,8 +40,8 @@ logger = logging.getLogger(__name__)
 COMPRESSED_FROM_BYTES = 500
 # narrow paths come before those that take any name
 SUBJECTS = (
-    oauth, soap, query, search, reports, query_jobs, ingest_jobs, versions, composite, collection, replication, records,
-    control, page,
+    oauth, soap, metadata, async_api, interface, query, search, reports, query_jobs, ingest_jobs, versions, composite,
+    collection, replication, records, control, page,
 )  # fmt: skip
 
 

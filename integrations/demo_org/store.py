@@ -75,9 +75,12 @@ def table_sql(kind: ObjectType) -> list[str]:
 
 
 def index_sql(object_name: str, field: Field) -> str:
-    """The statement that creates a field's index. Look-ups and keys are mostly empty or compared by value: no nulls there."""
+    """The statement that creates a field's index. Look-ups and keys are mostly empty or compared by value: no nulls there.
+
+    Field history rows have no SystemModstamp of their own: their index stays empty and costs nothing.
+    """
     title, column = quote(f"{object_name}__{field.name}"), quote(field.name)
-    full = field.name_field or field.name == "SystemModstamp"
+    full = field.name_field or (field.name == "SystemModstamp" and not object_name.endswith("History"))
     return (
         f"CREATE INDEX IF NOT EXISTS {title} ON {quote(object_name)} ({column}){'' if full else f' WHERE {column} IS NOT NULL'}"
     )
@@ -122,7 +125,7 @@ class Store:
             "synchronous=OFF",
             "cache_size=-131072",
             "temp_store=MEMORY",
-            "wal_autocheckpoint=1000",
+            "wal_autocheckpoint=16000",
         ):
             writer.execute(f"PRAGMA {pragma}")
         return writer
@@ -150,6 +153,8 @@ class Store:
         name, connection = str(row.get("object", "")), self._writer
         if row["kind"] == "drop_object":
             connection.execute(f"DROP TABLE IF EXISTS {quote(name)}")
+            for table in ("_deleted", "_cleared"):
+                connection.execute(f"DELETE FROM {table} WHERE object = ?", (name,))  # noqa: S608 - our own names
         elif row["kind"] == "rename_object":
             connection.execute(f"ALTER TABLE {quote(name)} RENAME TO {quote(str(row['to']))}")
             connection.execute("UPDATE _sequence SET object = ? WHERE object = ?", (row["to"], name))

@@ -1,5 +1,7 @@
 """The API versions: which exist, which are retired, and what each offers at its root."""
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -8,6 +10,7 @@ from integrations.demo_org.errors import ApiError
 from integrations.demo_org.replies import origin_of, reply
 
 OLDEST, NEWEST = 31, 68
+VERSION = re.compile(r"\d{1,3}\.0", re.ASCII)
 VERSION_PATH = "/services/data/v{version}"
 SEASONS = ("Winter", "Spring", "Summer")
 RESOURCES = (
@@ -23,11 +26,8 @@ def label_of(version: int) -> str:
 
 def check_version(text: str) -> float:
     """The number of a version like "65.0". ApiError 410 for retired ones, 404 for those that never were."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if number != int(number) or not 7 <= number <= NEWEST:
+    number = float(text) if VERSION.fullmatch(text) else 0.0
+    if not 7 <= number <= NEWEST:
         raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
     if number < OLDEST:
         raise ApiError(410, "GONE", f"API version {text} has been retired. The oldest supported version is {OLDEST}.0.")

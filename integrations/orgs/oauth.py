@@ -198,7 +198,7 @@ class SalesforceSignIn(_Backend):
         """The org comes with the form; only one that an admin has opened for sign-in is taken."""
         chosen = str(self.web_request.POST.get("org", ""))
         offered = [org.pk for org in sign_in_orgs()]
-        wanted = int(chosen) if chosen.isdigit() else offered[0] if len(offered) == 1 else 0
+        wanted = int(chosen) if chosen.isdecimal() else offered[0] if len(offered) == 1 else 0
         self.strategy.session_set(SIGN_IN_KEY, wanted if wanted in offered else None)
 
     def chosen_org(self) -> SalesforceOrg:

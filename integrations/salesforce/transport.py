@@ -3,6 +3,7 @@
 Redirects are never followed, cookies and `.netrc` never used, certificates always verified.
 """
 
+import errno
 import json as stdlib_json
 import math
 import random
@@ -390,6 +391,9 @@ def _network_errors(url: str, deadlines: Deadlines) -> Iterator[None]:
             raise UpstreamUnavailable(message, code="TIMEOUT", maybe_done=True) from None
 
 
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
 @contextmanager
 def _translated(host: str | None) -> Iterator[None]:
     try:
@@ -406,7 +410,9 @@ def _translated(host: str | None) -> Iterator[None]:
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         never_sent = isinstance(reason, urllib3.exceptions.NewConnectionError)
         raise UpstreamUnavailable(f"No connection to {host}.", code="NETWORK", maybe_done=not never_sent) from None
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError):
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        if not isinstance(error, requests.exceptions.RequestException) and getattr(error, "errno", None) in DISK_TROUBLE:
+            raise  # our disk, not their line (R-261)
         raise UpstreamUnavailable(f"The connection to {host} broke off.", code="NETWORK", maybe_done=True) from None
 
 

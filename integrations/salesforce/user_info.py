@@ -1,7 +1,7 @@
 """What SOAP's getUserInfo knows and REST does not tell: the currency of an org that has only one.
 
-Reports of such an org name no currency (`"currency": null`), so a value in dollars is recognizable only by this call. It is not a
-login: it works with any access token and stays when `login()` goes.
+Reports of such an org name no currency (`"currency": null`), so a value in dollars is recognizable only by this call.
+It is not a login: it works with any access token and stays when `login()` goes.
 """
 
 from dataclasses import dataclass

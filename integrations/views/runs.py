@@ -61,8 +61,8 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(Run.objects.select_related("org", "requested_by", "resumed_from"), pk=pk)
     outcome, code = request.GET.get("outcome", ""), request.GET.get("code", "")
     rows = Paginator(queries.rows_of(run, outcome=outcome, code=code), PAGE).get_page(request.GET.get("page"))
-    rows.object_list = list(queries.shown_to(request.user, rows.object_list))
-    context = {**_context(run, request.user), "rows": rows, "outcome": outcome, "code": code}
+    shown = list(queries.shown_to(request.user, rows.object_list))
+    context = {**_context(run, request.user), "rows": rows, "shown": shown, "outcome": outcome, "code": code}
     return render(request, "runs/detail.html", context)
 
 

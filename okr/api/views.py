@@ -22,7 +22,7 @@ def number_in(request: Request, name: str) -> int | None:
     text = request.query_params.get(name, "")
     if not text:
         return None
-    if not text.isdigit() or len(text) > 18:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
         raise ValidationError({name: ["A whole number is needed."]})
     return int(text)
 

@@ -183,7 +183,7 @@ def _key_result_of_form(request: HttpRequest) -> KeyResult | None:
     number = request.POST.get("key_result", "")
     if not number:
         return None
-    key_result = _key_result(int(number) if number.isdigit() and len(number) < 18 else 0)
+    key_result = _key_result(int(number) if number.isdecimal() and number.isascii() and len(number) < 18 else 0)
     if not rights.may_edit_key_result(request.user, key_result):
         raise PermissionDenied
     return key_result

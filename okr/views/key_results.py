@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations.access import Refusal, access, has_role
+from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.form_tokens import sent_once
 from okr import check_ins, licenses, linking, objectives, periods, progress, queries, refresh, rights
@@ -241,4 +242,5 @@ def readings_csv(request: HttpRequest, pk: int) -> HttpResponse:
         ]
         for reading in queries.readings_of(key_result).iterator(2000)
     )
+    record("export.readings", actor=request.user, target=f"key result {pk}", address=address_of(request))
     return stream_csv(f"key-result-{pk}-readings", header, rows)  # pyright: ignore[reportReturnType]

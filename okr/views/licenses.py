@@ -1,5 +1,6 @@
 """Seats of each connection: who holds one, who gets one, what happened (BW-02, BW-25, BW-D1..D3)."""
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations.access import Refusal, access, has_role
+from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.models import SalesforceOrg
 from okr import licenses, queries
@@ -19,6 +21,7 @@ from okr.forms import GrantForm, PoolForm
 from okr.models import LicenseEvent
 
 PAGE = 50
+NUMBER = re.compile(r"[0-9]{1,17}")
 HISTORY = 20
 EVENTS = {
     licenses.GRANTED: "License assigned",
@@ -31,7 +34,7 @@ EVENTS = {
 def _chosen_org(request: HttpRequest) -> SalesforceOrg | None:
     orgs = SalesforceOrg.objects.exclude(state=SalesforceOrg.State.DISCONNECTED)
     number = request.GET.get("org", "")
-    return (orgs.filter(pk=int(number)).first() if number.isdigit() and len(number) < 18 else None) or orgs.first()
+    return (orgs.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None) or orgs.first()
 
 
 @require_safe
@@ -93,7 +96,7 @@ def grant(request: HttpRequest, org_id: int) -> HttpResponse:
 def release(request: HttpRequest, org_id: int) -> HttpResponse:
     """Take back the seats of the ticked people (or of one); their links stay (BW-D3)."""
     org = get_object_or_404(SalesforceOrg, pk=org_id)
-    chosen = [int(number) for number in request.POST.getlist("user") if number.isdigit() and len(number) < 18]
+    chosen = [int(number) for number in request.POST.getlist("user") if NUMBER.fullmatch(number)]
     people = get_user_model().objects.filter(pk__in=chosen)
     try:
         freed = licenses.release_licenses(org, users=people, actor=request.user, now=timezone.now())
@@ -143,4 +146,5 @@ def export(request: HttpRequest, org_id: int) -> HttpResponse:
         ]
         for seat in queries.seats_held(org).iterator(500)
     )
+    record("export.licenses", actor=request.user, target=org, address=address_of(request))
     return stream_csv("licenses", header, rows)  # pyright: ignore[reportReturnType]

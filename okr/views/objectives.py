@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations.access import Refusal, access
+from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.form_tokens import sent_once
 from okr import objectives, periods, rights
@@ -59,6 +60,7 @@ def export(request: HttpRequest) -> HttpResponse:
         "objective", "objective_owner", "department", "period", "objective_progress", "key_result", "owner", "start", "current",
         "target", "unit", "progress", "confidence", "report", "link_status", "last_checked_at",
     ]  # fmt: skip
+    record("export.objectives", actor=request.user, target="objectives", address=address_of(request))
     lines = (line for row in all_rows(found) for line in _lines(row))
     return stream_csv("objectives", header, lines)  # pyright: ignore[reportReturnType]
 

@@ -1,14 +1,17 @@
 """The Salesforce CLI (sf) works against the demo org: sign-in by access token, data commands, bulk export and import, limits."""
 
 import csv
+import io
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformity.clients import HOW, SF, environment
+from tests.conformity.packages import package
 from tests.conformity.world import World
 
 pytestmark = [pytest.mark.clients, pytest.mark.skipif(not SF.exists(), reason=f"the Salesforce CLI is {HOW}")]
@@ -115,6 +118,57 @@ def test_a_refused_query_says_why(cli: Cli) -> None:
 def test_limits_api_display(cli: Cli) -> None:
     shown = cli.run("org", "list", "limits", "--target-org", "demo")["result"]
     assert next(each for each in shown if each["name"] == "DailyApiRequests")["max"] > 0
+
+
+def test_org_open_gives_an_address(cli: Cli, world: World) -> None:
+    shown = cli.run("org", "open", "--url-only", "--target-org", "demo")["result"]
+    assert shown["url"].startswith(f"{world.org.url}/secur/frontdoor.jsp?")
+
+
+def test_data_search(cli: Cli) -> None:
+    found = cli.run("data", "search", "--target-org", "demo", "--query", "FIND {Marlowe} RETURNING User(Id, Name)")["result"]
+    assert [each["Name"] for each in found["searchRecords"]] == ["Ada Marlowe"]
+
+
+def test_import_and_export_of_a_tree(cli: Cli) -> None:
+    child = {"attributes": {"type": "Contact", "referenceId": "c1"}, "LastName": "Leaf"}
+    top = {"attributes": {"type": "Account", "referenceId": "a1"}, "Name": "Tree by CLI", "Contacts": {"records": [child]}}
+    (cli.home / "tree.json").write_text(json.dumps({"records": [top]}))
+    made = cli.run("data", "import", "tree", "--target-org", "demo", "--files", "tree.json")["result"]
+    assert [each["type"] for each in made] == ["Account", "Contact"]
+    soql = "SELECT Name, (SELECT LastName FROM Contacts) FROM Account WHERE Name = 'Tree by CLI'"
+    shown = cli.run("data", "export", "tree", "--target-org", "demo", "--query", soql)["result"]
+    assert shown["records"][0]["Contacts"]["records"][0]["LastName"] == "Leaf"
+
+
+def test_bulk_import_update_delete_and_a_resumed_export(cli: Cli, world: World) -> None:
+    target = ("--target-org", "demo", "--sobject", "Account", "--wait", "1")
+    (cli.home / "new.csv").write_text("Name,Site\nCli One,x\nCli Two,y\n")
+    assert cli.run("data", "import", "bulk", "--file", "new.csv", *target)["result"]["successfulRecords"] == 2
+    ids = [each["Id"] for each in world.api.query("SELECT Id FROM Account WHERE Name IN ('Cli One', 'Cli Two')")]
+    (cli.home / "change.csv").write_text("Id,Site\n" + "".join(f"{each},z\n" for each in ids))
+    assert cli.run("data", "update", "bulk", "--file", "change.csv", *target)["result"]["successfulRecords"] == 2
+    (cli.home / "gone.csv").write_text("Id\n" + "".join(f"{each}\n" for each in ids))
+    assert cli.run("data", "delete", "bulk", "--file", "gone.csv", *target)["result"]["jobInfo"]["numberRecordsFailed"] == 0
+    job = cli.run("data", "export", "bulk", "--target-org", "demo", "--query", "SELECT Id FROM Account", "--output-file",
+                  "all.csv", "--wait", "0")["result"]["jobId"]  # fmt: skip
+    resumed = cli.run("data", "export", "resume", "--job-id", job)["result"]
+    assert resumed["totalSize"] == world.api.get("query?q=SELECT COUNT() FROM Account").data["totalSize"]
+
+
+def test_a_project_is_deployed_granted_and_retrieved(cli: Cli) -> None:
+    with zipfile.ZipFile(io.BytesIO(package(field="Cli_Key__c"))) as archive:
+        archive.extractall(cli.home / "source")
+    done = cli.run("project", "deploy", "start", "--target-org", "demo", "--metadata-dir", "source", "--wait", "1")["result"]
+    assert done["status"] == "Succeeded"
+    given = cli.run("org", "assign", "permset", "--target-org", "demo", "--name", "Cli_Key_Set")["result"]
+    assert [each["value"] for each in given["successes"]] == ["Cli_Key_Set"]
+    cli.run("data", "query", "--target-org", "demo", "--query", "SELECT Cli_Key__c FROM Account LIMIT 1")
+    back = cli.run("project", "retrieve", "start", "--target-org", "demo", "--metadata", "PermissionSet:Cli_Key_Set",
+                   "--target-metadata-dir", "back")["result"]  # fmt: skip
+    assert [each["fullName"] for each in back["fileProperties"]] == ["Cli_Key_Set"]
+    listed = cli.run("org", "list", "metadata", "--target-org", "demo", "--metadata-type", "PermissionSet")["result"]
+    assert "Cli_Key_Set" in {each["fullName"] for each in listed}
 
 
 def test_sobject_commands(cli: Cli) -> None:

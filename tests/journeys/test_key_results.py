@@ -120,11 +120,14 @@ def test_deleted_report_keeps_the_last_value_and_says_so(
 @pytest.fixture
 def linked(cast, connected_org, quarter):
     """A key result of Marsha's that is linked to a row of a report and was read once."""
+
     def make(report: str, field: str, row: str) -> KeyResult:
         now = timezone.now()
         licenses.grant_license(connected_org, user=cast.jane, actor=cast.ada, now=now)
         objective = Objective.objects.create(title="Grow", owner=cast.jane, period=quarter)
-        key_result = KeyResult.objects.create(objective=objective, title="Negotiations", owner=cast.marsha, target=Decimal(2_000_000))
+        key_result = KeyResult.objects.create(
+            objective=objective, title="Negotiations", owner=cast.marsha, target=Decimal(2_000_000)
+        )
         found = linking.search(connected_org, report, user=cast.jane).reports[0]
         live = linking.preview(connected_org, found.id, user=cast.jane, now=now, field_name=field)
         path = next(group.path for group in live.groups.down if group.label == row)

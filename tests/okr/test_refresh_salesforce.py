@@ -223,7 +223,7 @@ def test_i_21_a_connection_that_fails_in_mid_pass_leaves_values_and_says_so(desk
 def test_i_21_links_of_paused_connections_say_so_without_a_pass(desk):
     link = desk.link()
     SalesforceOrg.objects.update(state="paused")
-    runs.request_run("okr.watch", now=timezone.now())
+    assert refresh.mark_unreachable(now=timezone.now()) == 1
     assert again(link).status == "connection"
 
 

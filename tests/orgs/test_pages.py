@@ -43,7 +43,7 @@ def new_connection(client, **fields):
         ("production", "https://na9.salesforce.com/home/home.jsp", "https://na9.salesforce.com", "production"),
     ],
 )
-def test_bw_d5_any_pasted_address_is_reduced_to_the_login_host(ada, place, host, login_url, environment):
+def test_bw_22_and_bw_d5_any_pasted_address_is_reduced_to_the_login_host(ada, place, host, login_url, environment):
     answer = new_connection(ada, place=place, host=host)
     org = SalesforceOrg.objects.get()
     assert answer["Location"] == f"/connections/{org.pk}/sign-in/"

@@ -20,6 +20,13 @@ def test_bw_02_thirty_seats_with_a_meter(client, world, cast):
     assert "Assign a license" not in html
 
 
+def test_bw_03_the_page_says_for_whom_licenses_are_meant(client, world, cast):
+    client.force_login(cast.marsha)
+    html = client.get("/okr/licenses/").content.decode()
+    assert "sales and operations executives, administrators" in html
+    assert "Owning a linked key result needs none" in html
+
+
 def test_assign_and_release_with_history(client, world, cast):
     client.force_login(cast.olga)
     answer = client.post(reverse("okr:license_grant", args=[world.org.pk]), {"person": cast.marsha.pk}, follow=True)

@@ -154,7 +154,7 @@ def test_r_280_export_is_streamed_in_parts(client, world, cast, django_assert_ma
         Objective(title=f"O{number:05}", owner=cast.jane, period=world.period) for number in range(1000)
     )
     client.force_login(cast.marsha)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(14):
         answer = client.get("/okr/export.csv")
         assert answer.streaming
         stream = iter(answer.streaming_content)

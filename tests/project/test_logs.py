@@ -19,6 +19,7 @@ TOKEN = "00D5g000004ABCD!AQEAQNfVkW.q8Zx_abcDEF1234567890"
         "password=1234567abcdefg",
         "<sessionId>00Dabcdefghijkl</sessionId>",
         "Api-Key Zx81abcd.secretsecretsecret",
+        "GET /oauth/complete/salesforce-connection/?state=x&code=secretsecretcode",
     ],
 )
 def test_s_002_secrets_are_hidden(line):
@@ -37,7 +38,7 @@ def test_s_002_secrets_are_hidden(line):
 
 
 def test_ordinary_lines_stay():
-    line = "run.finished state=success written=3 org=00D5g000004ABCDEAA"
+    line = "run.finished code= job=okr.refresh code=rows_failed state=success written=3 org=00D5g000004ABCDEAA"
     assert without_secrets(line) == line
 
 

@@ -111,6 +111,7 @@ class Workshop:
         self.org.change_schema(self.rows, also=self._keep_sets)
 
     def _keep_sets(self) -> None:
+        permissions.forget_dropped(self.org, self.rows)
         for what, values in self.sets:
             if what == "drop":
                 permissions.drop_permission_set(self.org, self.caller, text_of(values, "fullName"))

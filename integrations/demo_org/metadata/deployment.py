@@ -101,11 +101,13 @@ class Deployment:
             values["fullName"] = own
             target = sets if kind == "PermissionSet" else objects
             if kind == "CustomObject":
-                for each in as_list(values.pop("fields", None)):
-                    whole = {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}
-                    fields.append(Task("CustomField", whole, package.shown(name)))
-                if not manifest.names(kind, own) and fields:
-                    continue
+                inner = [
+                    Task("CustomField", {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}, package.shown(name))
+                    for each in as_list(values.pop("fields", None))
+                ]
+                fields += inner
+                if inner and not manifest.names(kind, own):
+                    continue  # only its fields are in the package
             if not manifest.names(kind, own):
                 self._fail(own, kind, package.shown(name), f"Object {own} is not in package.xml")
                 continue

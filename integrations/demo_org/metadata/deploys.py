@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from integrations.demo_org import ids
-from integrations.demo_org.clock import from_text, to_text
+from integrations.demo_org.clock import from_text
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.metadata.deployment import NO_TESTS, Deployment
 from integrations.demo_org.metadata.package import Package
@@ -75,10 +75,11 @@ def start(org: "DemoOrg", caller: Caller, *, data: bytes, options: dict[str, Any
         deploy_id = ids.make_ids(PREFIX, org.store.instance, org.store.next_numbers("_deploy", 1), 1)[0]
         row = (deploy_id, stamp, now + seconds, orjson.dumps(who).decode(), orjson.dumps(options).decode(), data)
         connection.execute("INSERT INTO _deploy VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", row)
+    queued = _read(org, deploy_id)
     timer = threading.Timer(seconds, finish_due, (org, deploy_id))
     timer.daemon = True
     timer.start()
-    return _read(org, deploy_id)
+    return queued
 
 
 def _read(org: "DemoOrg", deploy_id: str) -> Deploy:
@@ -127,8 +128,11 @@ def finish_due(org: "DemoOrg", deploy_id: str) -> None:
 
 def _complete(org: "DemoOrg", deploy_id: str, result: Values, *, canceled: str = "") -> None:
     with org.store.write() as connection:
-        sql = "UPDATE _deploy SET result = ?, completed = ?, canceled = ?, package = NULL WHERE id = ? AND result IS NULL"
+        sql = "UPDATE _deploy SET result = ?, completed = ?, canceled = ? WHERE id = ? AND result IS NULL"
         connection.execute(sql, (orjson.dumps(result).decode(), org.clock.stamp(), canceled, deploy_id))
+        # what was only validated may still be deployed
+        validated = "json_extract(options, '$.checkOnly') = 1 AND json_extract(result, '$.status') = 'Succeeded'"
+        connection.execute(f"UPDATE _deploy SET package = NULL WHERE id = ? AND NOT ({validated})", (deploy_id,))  # noqa: S608
 
 
 def cancel(org: "DemoOrg", caller: Caller, deploy_id: str) -> Deploy:
@@ -150,21 +154,25 @@ def start_validated(org: "DemoOrg", caller: Caller, validated_id: str) -> Deploy
     if not found.options["checkOnly"] or found.result is None or found.result["status"] != "Succeeded" or not fresh:
         text = f"The validation {validated_id} cannot be deployed: it is unknown, failed, or too old"
         raise ApiError(400, "INVALID_ID_FIELD", text)
-    raise ApiError(501, "FUNCTIONALITY_NOT_ENABLED", "Quick deployments are not imitated: deploy the package again")
+    row = org.store.read().execute("SELECT package FROM _deploy WHERE id = ?", (found.id,)).fetchone()
+    return start(org, caller, data=row[0], options={**found.options, "checkOnly": False})
 
 
 def status_of(org: "DemoOrg", deploy: Deploy) -> str:
     """Pending, then InProgress, then what it came to."""
     if deploy.result is not None:
         return deploy.result["status"]
-    begun = deploy.due - max(org.settings.deploy_seconds, 0) / 2
-    return "InProgress" if org.clock.now().timestamp() >= begun else "Pending"
+    half = max(org.settings.deploy_seconds, 0) / 2
+    return "InProgress" if half and org.clock.now().timestamp() >= deploy.due - half else "Pending"
 
 
 def describe(org: "DemoOrg", deploy: Deploy, *, details: bool, arrays: bool = False) -> Values:
     """The deploy result, its keys in the order of the recordings. `arrays`: lists are there even when empty (REST)."""
     status, result = status_of(org, deploy), deploy.result or {}
-    told = {"componentFailures": result.get("componentFailures", []), "componentSuccesses": result.get("componentSuccesses", [])}
+    told = {
+        "componentFailures": result.get("componentFailures", []),
+        "componentSuccesses": result.get("componentSuccesses", []),
+    }
     shown = {key: value for key, value in told.items() if value or arrays}
     if arrays:
         shown = {"allComponentMessages": [], **shown, "retrieveResult": None}
@@ -203,8 +211,3 @@ def user_name(org: "DemoOrg", user_id: str) -> str:
     """The full name of a user."""
     row = org.store.read().execute('SELECT Name FROM "User" WHERE Id = ?', (user_id,)).fetchone()
     return row[0] if row else ""
-
-
-def now_text(org: "DemoOrg") -> str:
-    """The present instant as results tell it."""
-    return to_text(org.clock.now())

@@ -41,10 +41,10 @@ def build_field(place: Place, values: Values) -> Field:
     made = maker(place, values)
     required = flag_of(values, "required") and made.type not in {"boolean", "textarea"} and not made.auto_number
     external = flag_of(values, "externalId")
-    if external and not (made.type in {"string", "email", "double"}):
+    if external and made.type not in {"string", "email", "double"}:
         raise Refused(BROKEN, f"Field type {wanted} cannot be an external ID")
     unique = flag_of(values, "unique")
-    if unique and not (made.type in {"string", "email", "double"}):
+    if unique and made.type not in {"string", "email", "double"}:
         raise Refused(BROKEN, f"Field type {wanted} cannot be unique")
     return replace(
         made, nillable=made.nillable and not required, external_id=external, id_lookup=external or made.id_lookup,
@@ -145,8 +145,8 @@ def _entries(values: Values, value_set: Values) -> tuple[list[PicklistValue], bo
             raise Refused(BROKEN, "Each picklist value needs a fullName")
         name = text_of(each, "fullName")
         entries.append(PicklistValue(
-            name, text_of(each, "label", name), active=flag_of(each, "isActive", default=True), default=flag_of(each, "default"),
-            valid_for=allowed.get(name, ()),
+            name, text_of(each, "label", name), active=flag_of(each, "isActive", default=True),
+            default=flag_of(each, "default"), valid_for=allowed.get(name, ()),
         ))  # fmt: skip
     controller = text_of(value_set, "controllingField") or text_of(old or {}, "controllingField")
     return entries, flag_of(value_set, "restricted"), controller

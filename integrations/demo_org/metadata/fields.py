@@ -26,7 +26,7 @@ MODELED = frozenset({
 def check_name(name: str, *, what: str) -> None:
     """Refuse a developer name that Salesforce would not take."""
     if NAMESPACED.fullmatch(name):
-        space = name.split("__")[0]
+        space = name.split("__", maxsplit=1)[0]
         text = "Only components in the same namespace as the organization can be created through the API"
         raise Refused("INVALID_FIELD", f"Cannot create a new component with the namespace: {space}.  {text}")
     if not NAME.fullmatch(name):
@@ -86,7 +86,7 @@ def field_rows(draft: "Draft", values: Values, *, create: bool, update: bool) ->
 
 def _changed(present: Field, made: Field) -> Field:
     """A field that exists, described anew: its type must stay one of the same kind of value."""
-    if present.calculated or type_word(present) != type_word(made) and not (present.is_text and made.is_text):
+    if present.calculated or (type_word(present) != type_word(made) and not (present.is_text and made.is_text)):
         text = f"Cannot change the type of {present.name} from {type_word(present)} to {type_word(made)}"
         raise Refused("FIELD_INTEGRITY_EXCEPTION", text)
     return replace(made, child_relationship=made.child_relationship or present.child_relationship)
@@ -172,9 +172,7 @@ def _picklist(kind: ObjectType, made: Field, version: float) -> Values:
         {"fullName": e.value, "default": e.default, "isActive": None if e.active else False, "label": e.label or e.value}
         for e in made.picklist
     ]
-    allowed = [
-        {"controllingFieldValue": list(e.valid_for), "valueName": e.value} for e in made.picklist if e.valid_for
-    ]
+    allowed = [{"controllingFieldValue": list(e.valid_for), "valueName": e.value} for e in made.picklist if e.valid_for]
     value_set: Values = {"controllingField": made.controller, "restricted": made.restricted_picklist or None,
                          "valueSetDefinition": {"sorted": False, "value": entries}}  # fmt: skip
     return {"valueSet": value_set | ({"valueSettings": allowed} if allowed else {})}

@@ -1,4 +1,4 @@
-"""CustomObject components: new custom objects with their fields, changes of their labels, and what metadata tells of objects."""
+"""CustomObject components: new custom objects with their fields, changes of labels, and what metadata tells of objects."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING

@@ -141,14 +141,9 @@ def check_size(data: bytes) -> None:
     place = tail.rfind(END_OF_DIRECTORY)
     if place < 0 or len(tail) < place + 22:
         raise bad_zip("The file is not a valid zip file")
-    entries, directory_bytes = struct.unpack_from("<H I", _unaligned(tail, place))
+    entries, directory_bytes = struct.unpack_from("<HI", tail, place + 10)
     if entries > MOST_FILES or directory_bytes > MOST_FILES * 1_000:
         raise too_large(f"The package has more than {MOST_FILES} files")
-
-
-def _unaligned(tail: bytes, place: int) -> bytes:
-    """The number of entries and the size of the directory, padded so that one format reads both."""
-    return tail[place + 10 : place + 12] + b"\0\0" + tail[place + 12 : place + 16]
 
 
 def check_entry(info: zipfile.ZipInfo) -> None:

@@ -1,6 +1,6 @@
 """PermissionSet components: the set itself, and what it allows with fields and objects (kept as ordinary records)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from integrations.demo_org.metadata.fields import find_field, is_granted
@@ -10,7 +10,7 @@ from integrations.demo_org.schema.catalogue.setup import PERMISSIONS
 
 if TYPE_CHECKING:
     from integrations.demo_org.org import Caller, DemoOrg
-    from integrations.demo_org.schema.changes import Draft
+    from integrations.demo_org.schema.changes import Draft, Row
 
 OBJECT_VERBS = {
     "allowCreate": "Create", "allowDelete": "Delete", "allowEdit": "Edit", "allowRead": "Read",
@@ -93,9 +93,7 @@ def _save(org: "DemoOrg", caller: "Caller", object_name: str, row: Mapping[str, 
     return str(result.id)
 
 
-def _put(
-    org: "DemoOrg", caller: "Caller", table: str, parent: str, named: dict[str, str], rights: dict[str, bool]
-) -> None:
+def _put(org: "DemoOrg", caller: "Caller", table: str, parent: str, named: dict[str, str], rights: dict[str, bool]) -> None:
     """Create or change the record about one field or object; one that allows nothing is removed."""
     where = " AND ".join(f"{name} = ?" for name in named)
     sql = f"SELECT Id FROM {table} WHERE ParentId = ? AND {where}"  # noqa: S608 - names of our own
@@ -118,6 +116,19 @@ def drop_permission_set(org: "DemoOrg", caller: "Caller", name: str) -> None:
         raise Refused(result.errors[0].code, result.errors[0].message)
 
 
+def forget_dropped(org: "DemoOrg", rows: "Sequence[Row]") -> None:
+    """Remove what permission sets say about fields and objects that are gone."""
+    if org.schema.find("FieldPermissions") is None:
+        return
+    with org.store.write() as connection:
+        for row in rows:
+            if row["kind"] == "drop_field":
+                connection.execute("DELETE FROM FieldPermissions WHERE Field = ?", (f"{row['object']}.{row['field']}",))
+            elif row["kind"] == "drop_object":
+                for table in ("FieldPermissions", "ObjectPermissions"):
+                    connection.execute(f"DELETE FROM {table} WHERE SobjectType = ?", (row["object"],))  # noqa: S608
+
+
 def describe_permission_set(org: "DemoOrg", name: str) -> Values | None:
     """A permission set as readMetadata tells it, or None."""
     found = find_permission_set(org, name)
@@ -131,9 +142,8 @@ def describe_permission_set(org: "DemoOrg", name: str) -> Values | None:
         "SELECT Field, PermissionsEdit, PermissionsRead FROM FieldPermissions WHERE ParentId = ? ORDER BY Field", (found,)
     )
     columns = ", ".join(f"Permissions{word}" for word in OBJECT_VERBS.values())
-    objects = connection.execute(
-        f"SELECT SobjectType, {columns} FROM ObjectPermissions WHERE ParentId = ? ORDER BY SobjectType", (found,)  # noqa: S608
-    )
+    sql = f"SELECT SobjectType, {columns} FROM ObjectPermissions WHERE ParentId = ? ORDER BY SobjectType"  # noqa: S608
+    objects = connection.execute(sql, (found,))
     allowed = [key for (key, _), value in zip(PERMISSIONS, flags, strict=True) if value]
     return {
         "fullName": own,

@@ -35,7 +35,12 @@ def _version(request: Request) -> str:
 
 
 def _details(request: Request) -> bool:
-    return request.query_params.get("includeDetails", "").lower() in {"true", "1"}
+    """Whether rows are wanted: by `includeDetails`, or, when that is not said, by hasDetailRows of the posted metadata."""
+    asked = request.query_params.get("includeDetails")
+    if asked is not None:
+        return asked.lower() in {"true", "1"}
+    metadata = _metadata(request) if request.method == "POST" else None
+    return isinstance(metadata, dict) and metadata.get("hasDetailRows") is True
 
 
 def _metadata(request: Request) -> Any:

@@ -216,7 +216,22 @@ def _add_permission_sets(loader: Loader, ids: dict, profiles: dict, stamps: tupl
         table.add((found, name, label, None, 0, 1, "Regular", label, *flags, *stamps))
         for alias in people:
             given.add((given.next_id(), found, None, ids[alias], stamps[4], 1, 0))
+        if name == "Causeway_Integration":
+            _allow_integration(loader, found, stamps)
     given.add((given.next_id(), None, group, ids["admin"], stamps[4], 1, 0))
+
+
+def _allow_integration(loader: Loader, permission_set: str, stamps: tuple) -> None:
+    """What the integration may do with the objects and keys that it reads and writes."""
+    objects = loader.table(
+        "ObjectPermissions",
+        "ParentId SobjectType PermissionsCreate PermissionsRead PermissionsEdit PermissionsDelete PermissionsViewAllRecords"
+        " PermissionsModifyAllRecords *",
+    )
+    fields = loader.table("FieldPermissions", "ParentId SobjectType Field PermissionsEdit PermissionsRead SystemModstamp")
+    for name in ("Account", "Contact", "Opportunity"):
+        objects.add((objects.next_id(), permission_set, name, 1, 1, 1, 0, 1, 0, *stamps))
+        fields.add((fields.next_id(), permission_set, name, f"{name}.External_Id__c", 1, 1, stamps[4]))
 
 
 def _add_packages(loader: Loader, days: Days, ids: dict, stamps: tuple) -> None:

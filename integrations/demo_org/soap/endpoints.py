@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from integrations.demo_org import replies
 from integrations.demo_org.errors import ApiError
+from integrations.demo_org.interface.actions import tabs_of
 from integrations.demo_org.org import Caller
 from integrations.demo_org.soap import records, signing_in
 from integrations.demo_org.soap.envelopes import XML_TYPE, Fault, child_text, children, read_message, write_fault, write_result
@@ -21,7 +22,17 @@ WITH_SESSION: dict[str, Callable[[Request, Caller, str], Any]] = {
     "logout": signing_in.log_out,
     "getUserInfo": signing_in.get_user_info,
     "getServerTimestamp": signing_in.get_server_timestamp,
+    "describeTabs": lambda request, caller, session: describe_tabs(request, caller),
 }
+
+
+def describe_tabs(request: Request, caller: Caller) -> list[dict[str, Any]]:
+    """describeTabs(): the org's one app with its tabs."""
+    request.state.caller = caller
+    tabs = [{key: value for key, value in each.items() if value is not None} for each in tabs_of(request)]
+    return [{"label": "Sales", "logoUrl": f"{replies.origin_of(request)}/img/logo.png", "selected": True, "tabs": tabs}]
+
+
 ON_RECORDS: dict[str, Callable[[Any, Caller, Element], Any]] = {
     "merge": records.merge,
     "undelete": records.undelete,
@@ -61,6 +72,10 @@ def perform(request: Request, name: str, header: Element, operation: Element) ->
     caller = request.app.state.org.sessions.caller_for(session)
     if caller is None:
         raise Fault("INVALID_SESSION_ID", "Invalid Session ID found in SessionHeader: Illegal Session")
+    usage = request.app.state.org.usage
+    if usage.is_reached():
+        raise Fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    usage.spend()  # a SOAP call counts like any other
     if name in WITH_SESSION:
         return WITH_SESSION[name](request, caller, session)
     return ON_RECORDS[name](request.app.state.org, caller, operation)

@@ -10,6 +10,7 @@ from defusedxml.ElementTree import fromstring
 
 LARGEST_MESSAGE = 10_000_000
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
+METADATA = "http://soap.sforce.com/2006/04/metadata"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XML_TYPE = "text/xml;charset=UTF-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -23,13 +24,13 @@ class Fault(Exception):
         self.code, self.message, self.kind = code, message, kind
 
 
-def read_message(body: bytes) -> tuple[Element, Element]:
+def read_message(body: bytes, *, largest: int = LARGEST_MESSAGE) -> tuple[Element, Element]:
     """The header (empty if there is none) and the one element in the body. Fault if it is not a SOAP message.
 
     Document types are refused before anything in them is looked at (S-039): no file is read, nothing is fetched,
     nothing is expanded.
     """
-    if len(body) > LARGEST_MESSAGE:
+    if len(body) > largest:
         raise Fault("EXCEEDED_MAX_SIZE_REQUEST", "Request size exceeded the maximum size limit")
     try:
         envelope = fromstring(body, forbid_dtd=True)
@@ -74,8 +75,9 @@ def write_result(operation: str, result: Any, *, flavor: str) -> str:
 def write_fault(fault: Fault, *, flavor: str) -> str:
     """A fault in the shape of the recordings soap-login/fault-*.xml."""
     code, message = escape(fault.code), escape(fault.message)
+    space = METADATA if flavor == "metadata" else f"urn:fault.{flavor}.soap.sforce.com"
     return (
-        f'{HEAD}<soapenv:Envelope xmlns:soapenv="{ENVELOPE}" xmlns:sf="urn:fault.{flavor}.soap.sforce.com" xmlns:xsi="{XSI}">'
+        f'{HEAD}<soapenv:Envelope xmlns:soapenv="{ENVELOPE}" xmlns:sf="{space}" xmlns:xsi="{XSI}">'
         f"<soapenv:Body><soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {message}</faultstring>"
         f'<detail><sf:{fault.kind} xsi:type="sf:{fault.kind}"><sf:exceptionCode>{code}</sf:exceptionCode>'
         f"<sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{fault.kind}></detail>"

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
-from integrations.demo_org import merging, saving
+from integrations.demo_org import consequences, derived, merging, saving
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.lookups import find_ids, normalize_id
 from integrations.demo_org.org import Caller
@@ -23,7 +23,7 @@ NOT_FIELDS = frozenset({"type", "Id", "fieldsToNull"})
 
 def merge(org: "DemoOrg", caller: Caller, operation: Element) -> list[dict[str, Any]]:
     """merge(): one result for each request (a master record with the values it keeps, and up to two others)."""
-    return [_merge_one(org, caller, request) for request in children(operation, "request")]
+    return [_merge_one(org, caller, request) for request in operation]  # clients differ in what they call the request
 
 
 def undelete(org: "DemoOrg", caller: Caller, operation: Element) -> list[dict[str, Any]]:
@@ -136,6 +136,8 @@ def _mark(org: "DemoOrg", connection: Any, lead_id: str, wish: Element, *, made:
         "WHERE Id = ?",
         (stamp[:10], *made, child_text(wish, "convertedStatus"), stamp, stamp, lead_id),
     )
+    deed = consequences.Deed(org, connection, org.schema.objects["lead"], stamp, "", [])
+    derived.count_lead(deed, lead_id)
 
 
 def _create(org: "DemoOrg", caller: Caller, name: str, row: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from integrations.orgs.lifecycle import connect_demo_org
 from integrations.sync import runs
 from okr import demo as okr_demo
 from okr import licenses
-from okr.models import License
+from okr.models import Objective
 
 FIRST_RUN_SECONDS = 120
 PEOPLE = (
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if org is None:
             self.stdout.write("  Authorizing the connection to the demo org")
             org = connect_demo_org(name="Demo org", now=now)
-        if not License.objects.filter(org=org).exists():
+        if not Objective.objects.exists():
             for name in ("admin", "jane"):
                 licenses.grant_license(org, user=users[name], actor=users["admin"], now=now)
             self.stdout.write("  Writing objectives and linking key results to reports")

@@ -338,3 +338,23 @@ def test_writes_are_counted(core):
     core.org.writes.clear()
     core.save("Account", [{"Name": "x"}, {"Name": None}])
     assert (core.org.writes.rows, core.org.writes.failed, core.org.writes.by_object) == (1, 1, {"Account": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [("0", 0), ("0042", 42), ("999999999", 999_999_999), ("-7", -7), ("12.0", 12), ("#N/A", None), ("", None)],
+)
+def test_whole_numbers_of_csv_are_stored_whatever_their_form(core, text, stored):
+    rows = [["a", text], ["b", "5"]]
+    results = save_table(core.org, core.caller, "Account", ["Name", "NumberOfEmployees"], rows, operation="insert")
+    assert core.row("Account", results[0].id)["NumberOfEmployees"] == stored
+    assert core.row("Account", results[1].id)["NumberOfEmployees"] == 5
+
+
+@pytest.mark.parametrize("text", ["٣x", "1_000", "4.5", "²"])
+def test_texts_that_are_no_whole_numbers_are_row_errors_in_csv(core, text):
+    rows = [["a", text], ["b", "5"]]
+    for name in ("NumberOfEmployees", "AnnualRevenue") if text != "4.5" else ("NumberOfEmployees",):
+        results = save_table(core.org, core.caller, "Account", ["Name", name], rows, operation="insert")
+        assert [each.success for each in results] == [False, True]
+    assert results[0].errors[0].code == "INVALID_TYPE_ON_FIELD_IN_RECORD"

@@ -101,3 +101,37 @@ def test_a_wide_csv_load_keeps_each_value_in_its_row_and_column(core):
     assert (row["Name"], row["ARR__c"], row["Is_Reference__c"], row["Phone"]) == ("changed", 701.5, 1, "701")
     assert core.row("Account", again[700].id)["Phone"] is None
     assert core.row("Account", again[3].id)["Phone"] is None
+
+
+def bulk_upsert(core, keys: list[str]) -> list:
+    """An upsert as a bulk job makes it: one call for many chunks of 200 rows."""
+    rows = [[key, f"n{place}"] for place, key in enumerate(keys)]
+    header = ["External_Id__c", "Name"]
+    return save_table(core.org, core.caller, "Account", header, rows, operation="upsert", external_id="External_Id__c")
+
+
+def test_a_key_twice_in_a_bulk_load_updates_when_the_rows_are_in_different_chunks(core):
+    keys = [f"k{number}" for number in range(450)]
+    keys[200], keys[449] = "K0", "k0"
+    results = bulk_upsert(core, keys)
+    assert all(each.success for each in results)
+    assert [results[place].created for place in (0, 199, 200, 448, 449)] == [True, True, False, True, False]
+    assert results[0].id == results[200].id == results[449].id
+    assert core.row("Account", results[0].id)["Name"] == "n449"
+    assert core.org.store.read().execute("SELECT COUNT(*) FROM Account WHERE Name LIKE 'n%'").fetchone()[0] == 448
+
+
+def test_a_key_twice_in_one_chunk_of_a_bulk_load_fails_in_the_later_row(core):
+    keys = [f"k{number}" for number in range(450)]
+    keys[399] = "K200"
+    results = bulk_upsert(core, keys)
+    assert [place for place, each in enumerate(results) if not each.success] == [399]
+    error = results[399].errors[0]
+    assert (error.code, error.message) == ("DUPLICATE_VALUE", "Duplicate external id specified: k200")
+
+
+def test_a_known_key_twice_in_a_bulk_load_keeps_the_last_value(core):
+    known = core.make("Account", Name="x", External_Id__c="k0")
+    results = bulk_upsert(core, ["k0", *(f"n{number}" for number in range(299)), "k0"])
+    assert [(each.id, each.created) for each in (results[0], results[300])] == [(known, False)] * 2
+    assert core.row("Account", known)["Name"] == "n300"

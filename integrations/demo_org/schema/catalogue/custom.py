@@ -1,9 +1,12 @@
 """What the demo company added: roll-out projects, metered usage and survey answers."""
 
+from dataclasses import replace
+
 from integrations.demo_org.schema.catalogue.fields import (
     area,
     audit,
     counter,
+    creation,
     currency_code,
     day,
     define,
@@ -87,6 +90,17 @@ def playbook() -> ObjectType:
     ])  # fmt: skip
 
 
+def deal_signal() -> ObjectType:
+    """Deal_Signal__e: a platform event; it is published by creating one, and cannot be queried."""
+    made = define("Deal_Signal__e", "Deal Signal", "Deal Signals", "e00", [
+        identity("Deal Signal"),
+        text("ReplayId", "Replay ID", 1333, locked=True), text("EventUuid", "Event UUID", 36, locked=True), *creation(),
+        text("Deal__c", "Deal", 18), text("Signal__c", "Signal", 80, required=True), number("Amount__c", "Amount", 16, 2),
+    ], updateable=False, deletable=False, queryable=False, searchable=False, replicateable=False,
+        undeletable=False)  # fmt: skip
+    return replace(made, custom=True)
+
+
 def objects() -> list[ObjectType]:
-    """Custom objects."""
-    return [project(), usage(), nps_response(), playbook()]
+    """Custom objects and events."""
+    return [project(), usage(), nps_response(), playbook(), deal_signal()]

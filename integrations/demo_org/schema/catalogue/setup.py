@@ -349,7 +349,7 @@ def objects() -> list[ObjectType]:
     """Set-up."""
     return [
         organization(), user(), user_login(), profile(), user_role(), permission_set(), permission_set_group(),
-        permission_set_assignment(), field_permissions(), object_permissions(), user_license(), package_license(), user_package_license(), record_type(), group(),
-        folder(),
+        permission_set_assignment(), field_permissions(), object_permissions(), user_license(), package_license(),
+        user_package_license(), record_type(), group(), folder(),
         report(), dashboard(), currency_type(), dated_conversion_rate(), fiscal_year_settings(), period(),
     ]  # fmt: skip
