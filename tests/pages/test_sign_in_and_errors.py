@@ -102,7 +102,7 @@ def test_s_092_csrf_failure():
 
 def test_s_092_server_error(client, cast, monkeypatch):
     def broken(*_, **__):
-        raise RuntimeError("secret at /work/main/settings.py")
+        raise RuntimeError("secret at /srv/app/settings.py")
 
     monkeypatch.setattr(views, "read_overview", broken)
     client.force_login(cast.jane)
