@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import SalesforceOrg
+from integrations.sync import jobs
 from tests.cast import Cast, make_cast
 from tests.demo import DemoOrgHandle, running_demo_org
 
@@ -56,3 +57,16 @@ def connected_org(demo_org: DemoOrgHandle, db) -> SalesforceOrg:
     from integrations.orgs.lifecycle import connect_demo_org
 
     return connect_demo_org(name="Demo", now=timezone.now())
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """Register a job for one test; its body can be swapped."""
+    monkeypatch.setattr(jobs, "_jobs", dict(jobs._jobs))
+
+    def make(perform, name="test.job", **extra) -> jobs.Job:
+        made = jobs.Job(name=name, label="Test job", domain="test", perform=perform, **extra)
+        jobs._jobs[name] = made
+        return made
+
+    return make

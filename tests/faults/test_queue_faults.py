@@ -12,7 +12,7 @@ from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
 from integrations.models import Run, SalesforceOrg
-from integrations.sync import endings, jobs, retrying, runs
+from integrations.sync import endings, retrying, runs
 from project import timetable
 from project.checks import check_queue
 
@@ -22,16 +22,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def org() -> SalesforceOrg:
     return SalesforceOrg.objects.create(name="Acme", login_url="https://acme.my.salesforce.com", state="connected")
-
-
-@pytest.fixture
-def job(monkeypatch):
-    monkeypatch.setattr(jobs, "_jobs", dict(jobs._jobs))
-
-    def make(perform) -> None:
-        jobs._jobs["test.job"] = jobs.Job("test.job", "Test", "test", perform)
-
-    return make
 
 
 @pytest.fixture

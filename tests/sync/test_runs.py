@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from integrations.models import Lease, RowOutcome, Run, RunObject, SalesforceOrg
 from integrations.salesforce import errors
-from integrations.sync import jobs, leases, runs
+from integrations.sync import leases, runs
 
 pytestmark = pytest.mark.django_db
 
@@ -16,19 +16,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def org() -> SalesforceOrg:
     return SalesforceOrg.objects.create(name="Acme", login_url="https://acme.my.salesforce.com", state="connected")
-
-
-@pytest.fixture
-def job(monkeypatch):
-    """Register a job for one test; its body can be swapped."""
-    monkeypatch.setattr(jobs, "_jobs", dict(jobs._jobs))
-
-    def make(perform, name="test.job", **extra) -> jobs.Job:
-        made = jobs.Job(name=name, label="Test job", domain="test", perform=perform, **extra)
-        jobs._jobs[name] = made
-        return made
-
-    return make
 
 
 def ask(org, now=None, **extra) -> Run:
