@@ -95,6 +95,7 @@ def serve(options: argparse.Namespace) -> int:
         log_level="critical",
         access_log=False,
         server_header=False,
+        date_header=False,  # answers carry the org's own time, which the control plane can move
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=30,

@@ -31,7 +31,8 @@ def run_composite(request: Request) -> Response:
     body = read_json(request)
     parts = body.get("compositeRequest") if isinstance(body, dict) else None
     _check_parts(parts)
-    outcomes = _run_all(request, parts or [], all_or_none=bool(body.get("allOrNone", False)))
+    with request.app.state.org.locks.one_call():
+        outcomes = _run_all(request, parts or [], all_or_none=bool(body.get("allOrNone", False)))
     rows = [_row(part, outcome) for part, outcome in zip(parts or [], outcomes, strict=True)]
     return reply(request, {"compositeResponse": rows})
 

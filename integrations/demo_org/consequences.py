@@ -7,6 +7,7 @@ A consequence only touches columns that the object really has.
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import repeat
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ import orjson
 
 from integrations.demo_org.rows import UNSET
 from integrations.demo_org.schema.types import ObjectType
-from integrations.demo_org.store import has_column, quote
+from integrations.demo_org.store import has_column, insert_columns, quote
 
 if TYPE_CHECKING:
     from integrations.demo_org.org import DemoOrg
@@ -28,7 +29,7 @@ DEAL_FIELDS = ("StageName", "Amount", "Probability", "CloseDate")
 
 @dataclass
 class Part:
-    """Rows of one shape that were written. `before` has the old values of the remembered fields, by id.
+    """Rows of one shape that were written. `old` has the columns of remembered fields before that, in the order of the ids.
 
     `after` has the columns that were written, in the order of the ids, where that is known without reading them back.
     """
@@ -36,8 +37,16 @@ class Part:
     ids: list[str]
     names: frozenset[str]
     is_new: bool
-    before: dict[str, dict[str, object]] = field(default_factory=dict)
+    old: dict[str, Sequence[object]] = field(default_factory=dict)
     after: dict[str, Sequence[object]] = field(default_factory=dict)
+
+    @cached_property
+    def before(self) -> dict[str, dict[str, object]]:
+        """The old values of the remembered fields, by id. Made when it is first asked for, which bulk loads seldom do."""
+        if not self.old:
+            return {}
+        names = list(self.old)
+        return {each: dict(zip(names, values, strict=True)) for each, *values in zip(self.ids, *self.old.values(), strict=True)}
 
 
 class Written(Protocol):
@@ -70,12 +79,14 @@ class Deed:
 def remember(work: Written, part: Part) -> None:
     """Note the old values of fields whose change has consequences, before they are overwritten."""
     wanted = [] if part.is_new else _remembered_fields(work, part)
-    if not wanted or part.before:
+    if not wanted or part.old:
         return
     columns = ", ".join(map(quote, wanted))
     sql = f"SELECT Id, {columns} FROM {quote(work.stored.name)} WHERE {AMONG}"  # noqa: S608
-    for record_id, *values in work.connection.execute(sql, {"ids": to_json(part.ids)}):
-        part.before[record_id] = dict(zip(wanted, values, strict=True))
+    found = {row[0]: row[1:] for row in work.connection.execute(sql, {"ids": to_json(part.ids)})}
+    nothing = (None,) * len(wanted)
+    rows = [found.get(each, nothing) for each in part.ids]
+    part.old = {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
 
 
 def remembered_names(work: Written) -> list[str]:
@@ -332,11 +343,10 @@ def write_history(work: Written, part: Part) -> None:
     made = work.org.store.next_ids(history.name, len(rows))
     constants = {"CreatedDate": work.stamp, "CreatedById": work.user_id, "IsDeleted": 0, "DataType": "Text"}
     shared = {name: value for name, value in constants.items() if history.find(name)}
-    names = ["Id", parent.name, "Field", "OldValue", "NewValue", *shared]
-    marks = ", ".join([*("?" * 5), *(f"?{6 + n}" for n in range(len(shared)))])
-    sql = f"INSERT INTO {quote(history.name)} ({', '.join(map(quote, names))}) VALUES ({marks})"  # noqa: S608
-    values = tuple(shared.values())
-    work.connection.executemany(sql, [(history_id, *row, *values) for history_id, row in zip(made, rows, strict=True)])
+    columns: dict[str, Sequence[object]] = {"Id": made}
+    columns |= zip((parent.name, "Field", "OldValue", "NewValue"), zip(*rows, strict=True), strict=True)
+    columns |= {name: [value] * len(rows) for name, value in shared.items()}
+    insert_columns(work.connection, history.name, columns)
 
 
 def _history_rows(work: Written, part: Part) -> list[tuple[str, str, object, object]]:
@@ -344,7 +354,7 @@ def _history_rows(work: Written, part: Part) -> list[tuple[str, str, object, obj
     if part.is_new:
         return [(record_id, "created", None, None) for record_id in part.ids]
     names = [name for name in _tracked(work) if name in part.names or name == "Amount"]
-    names = [name for name in names if any(name in old for old in part.before.values())]
+    names = [name for name in names if name in part.old]
     if not names:
         return []
     if work.stored.name not in CONSEQUENCES and all(name in part.after for name in names):
@@ -360,12 +370,10 @@ def _history_rows(work: Written, part: Part) -> list[tuple[str, str, object, obj
 
 def _written_changes(part: Part, names: list[str]) -> list[tuple[str, str, object, object]]:
     """The same from what was written, for objects whose values nothing else changes."""
-    blank: dict[str, object] = {}
-    old = [part.before.get(record_id, blank) for record_id in part.ids]
     changes: list[tuple[str, str, object, object]] = []
     for name in names:
-        rows = zip(part.ids, repeat(name), [each.get(name, UNSET) for each in old], part.after[name], strict=False)
-        changes += [row for row in rows if row[2] != row[3] and UNSET not in (row[2], row[3])]
+        rows = zip(part.ids, repeat(name), part.old[name], part.after[name], strict=False)
+        changes += [row for row in rows if row[2] != row[3] and row[3] != UNSET]
     return changes
 
 

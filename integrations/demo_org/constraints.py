@@ -1,11 +1,10 @@
-"""What must hold before a row is stored: required fields, defaults, look-ups, uniqueness, validation rules, locks."""
+"""What must hold before a row is stored: required fields, defaults, look-ups, uniqueness, and what else is in the way."""
 
-import re
-from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from integrations.demo_org.lookups import find_ids, find_keys, fold, normalize_id
+from integrations.demo_org import hindrances, rules
+from integrations.demo_org.lookups import find_ids, find_keys, fold, fold_column, normalize_id
 from integrations.demo_org.rows import UNSET, Frame, RowError
 from integrations.demo_org.schema.types import Field
 from integrations.demo_org.store import has_column
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from integrations.demo_org.saving import Work
 
 EMPTY = (None, UNSET)
-LOCKED = "unable to obtain exclusive access to this record or 1 records: {}"
 
 
 def add_defaults(work: "Work", frame: Frame) -> None:
@@ -91,10 +89,10 @@ def _check_both(work: "Work", frame: Frame, *, is_new: bool) -> None:
             _check_references(work, frame, made)
         if made and made.unique and name.lower() != (work.external_id or "").lower():
             _check_unique(work, frame, made)
-    _check_rules(work, frame, is_new=is_new)
+    rules.check_rules(work, frame, is_new=is_new)
     if is_new and work.kind.name == "PermissionSetAssignment":
         _check_assignments(work, frame)
-    _check_locks(work, frame)
+    hindrances.check_frame(work, frame, is_new=is_new)
 
 
 def _check_assignments(work: "Work", frame: Frame) -> None:
@@ -166,6 +164,9 @@ def _check_unique(work: "Work", frame: Frame, made: Field) -> None:
     """No two live records may share the value of a unique field."""
     column = frame.columns[made.name]
     own = frame.columns.get("Id")
+    whole = fold_column(made, column)
+    if None not in whole and len(set(whole)) == len(whole) and not find_keys(work.connection, work.stored, made, whole):
+        return
     rows = [row for row, value in enumerate(column) if value not in EMPTY]
     folded = [fold(made, column[row]) for row in rows]
     found = find_keys(work.connection, work.stored, made, folded)
@@ -179,66 +180,3 @@ def _check_unique(work: "Work", frame: Frame, made: Field) -> None:
             text = "duplicate value found: <unknown> duplicates value on record with id: <unknown>"
             frame.fail(row, RowError("DUPLICATE_VALUE", text))
         seen.add(folded[place])
-
-
-def _check_rules(work: "Work", frame: Frame, *, is_new: bool) -> None:
-    """The validation rules of the settings: a row for which the condition is true is refused."""
-    for rule in work.org.settings.validation_rules:
-        if str(rule.get("object", "")).lower() != work.kind.name.lower():
-            continue
-        made = work.stored.find(str(rule.get("field", "")))
-        if made is None:
-            continue
-        column = frame.columns.get(made.name)
-        if column is None:
-            column = [None] * len(frame) if is_new else []
-        shown = (str(rule["error_field"]),) if rule.get("error_field") else ()
-        error = RowError("FIELD_CUSTOM_VALIDATION_EXCEPTION", str(rule.get("message", "")), shown)
-        _apply_rule(frame, column, str(rule.get("op", "=")), rule.get("value"), error)
-
-
-def _apply_rule(frame: Frame, column: Sequence[object], op: str, wanted: object, error: RowError) -> None:
-    """Refuse the rows that the condition hits."""
-    condition = CONDITIONS[op]
-    for row, value in enumerate(column):
-        if value != UNSET and condition(value, wanted):
-            frame.fail(row, error)
-
-
-def _compare(value: Any, wanted: Any, *, less: bool) -> bool:
-    """Numeric or text comparison; null is never less or greater."""
-    if value is None or wanted is None:
-        return False
-    if isinstance(wanted, int | float) and not isinstance(value, int | float):
-        return False
-    value, wanted = (value, wanted) if isinstance(wanted, int | float) else (str(value), str(wanted))
-    return value < wanted if less else value > wanted
-
-
-CONDITIONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda value, wanted: value == wanted,
-    "!=": lambda value, wanted: value != wanted,
-    "<": lambda value, wanted: _compare(value, wanted, less=True),
-    ">": lambda value, wanted: _compare(value, wanted, less=False),
-    "blank": lambda value, _wanted: value is None,
-    "not_blank": lambda value, _wanted: value is not None,
-    "contains": lambda value, wanted: value is not None and str(wanted).casefold() in str(value).casefold(),
-    "matches": lambda value, wanted: value is not None and re.search(str(wanted), str(value)) is not None,
-}
-
-
-def _check_locks(work: "Work", frame: Frame) -> None:
-    """Rows that somebody else holds: ordered by a fault, or records that the settings name (and their children)."""
-    for row in range(work.org.faults.take_locks(work.kind.name, len(frame))):
-        own = frame.columns.get("Id")
-        frame.fail(row, RowError("UNABLE_TO_LOCK_ROW", LOCKED.format(str(own[row])[:15] if own else "")))
-    held = {each[:15] for each in work.org.settings.locked_records}
-    if not held:
-        return
-    for name, column in frame.columns.items():
-        made = work.stored.find(name)
-        if made is None or made.type not in {"id", "reference"}:
-            continue
-        for row, value in enumerate(column):
-            if isinstance(value, str) and value[:15] in held and row not in frame.errors:
-                frame.fail(row, RowError("UNABLE_TO_LOCK_ROW", LOCKED.format(value[:15])))

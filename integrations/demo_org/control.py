@@ -1,4 +1,4 @@
-"""The control plane under /__demo__/: what tests and curious people can look at and change from outside.
+"""The control plane under /__demo__/: what tests and curious people can look at and change from outside (see /__demo__/help).
 
 It needs no session; the gate lets it answer only under a loopback name and never to another site's page in a browser.
 """
@@ -6,6 +6,7 @@ It needs no session; the gate lets it answer only under a loopback name and neve
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 
 import orjson
@@ -14,14 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from integrations.demo_org import merging, removal
+from integrations.demo_org.control_access import change_field, check_rules, manage_rights, manage_rules
+from integrations.demo_org.control_help import help_route
+from integrations.demo_org.control_work import expire_cursors, manage_jobs, purge, set_allowance
 from integrations.demo_org.errors import ApiError
+from integrations.demo_org.hindrances import CONTROL
 from integrations.demo_org.oauth.accounts import describe_logins, first_login
 from integrations.demo_org.oauth.clients import describe_clients
 from integrations.demo_org.org import Caller, DemoOrg
 from integrations.demo_org.replies import origin_of
 from integrations.demo_org.rows import RowResult
 from integrations.demo_org.saving import save
-from integrations.demo_org.schema.stored import field_from_json
 
 Handler = Callable[[Request, DemoOrg, dict[str, Any]], Any]
 
@@ -33,6 +37,7 @@ class Refused(Exception):
 def guarded(handler: Handler) -> Callable[[Request], Response]:
     """A route's endpoint: reads the body and turns refusals into sentences."""
 
+    @wraps(handler)
     def endpoint(request: Request) -> Response:
         try:
             answer = handler(request, request.app.state.org, _read(request))
@@ -82,7 +87,10 @@ def show_calls(request: Request, org: DemoOrg, _body: dict[str, Any]) -> Any:
 
 
 def manage_faults(request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
-    """POST orders a fault, GET lists the open ones, DELETE forgets them."""
+    """POST orders a fault: {match: {path, method, body}, times, after, status, headers, body, delay, cut, action}.
+
+    GET lists the open ones, DELETE forgets them. For example 429 with a wait: {status: 429, headers: {"Retry-After": "30"}}.
+    """
     if request.method == "POST":
         org.faults.order(body)
     elif request.method == "DELETE":
@@ -107,8 +115,9 @@ def manage_clock(request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
 
 
 def manage_settings(request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
-    """POST changes the named settings; GET shows all."""
+    """POST changes the named settings; GET shows all. What they do is listed at the end of the help."""
     if request.method == "POST":
+        check_rules(org, body.get("validation_rules"))
         org.settings.update(body)
     return org.settings.as_dict()
 
@@ -120,8 +129,8 @@ def administrator(org: DemoOrg) -> Caller:
 
 
 def _save(org: DemoOrg, body: dict[str, Any], row: dict[str, Any], operation: str) -> Any:
-    """Save one row behind the app's back; neither faults nor locks stand in its way."""
-    results = save(org, administrator(org), str(body.get("object", "")), [row], operation=operation)
+    """Save one row behind the app's back; faults, locks, full storage and maintenance do not stand in its way."""
+    results = save(org, administrator(org), str(body.get("object", "")), [row], operation=operation, source=CONTROL)
     return _shown(results[0])
 
 
@@ -165,20 +174,6 @@ def merge(_request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
     return {"id": body.get("master"), "moved": moved}
 
 
-def add_field(_request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
-    """POST {object, field: {name, label, type, length, ...}}: an administrator adds (or changes) a custom field."""
-    kind = org.schema.find(str(body.get("object", "")))
-    described = body.get("field")
-    if kind is None or not isinstance(described, dict):
-        raise Refused("Name an object of the org and describe the field.")
-    try:
-        made = field_from_json({"label": described.get("name"), "custom": True, **described})
-    except TypeError as problem:
-        raise Refused(f"Not a field: {problem}") from problem
-    org.add_field(kind.name, made)
-    return {"object": kind.name, "field": made.name}
-
-
 def show_writes(request: Request, org: DemoOrg, _body: dict[str, Any]) -> Any:
     """How many rows were written since the last reset (or DELETE)."""
     if request.method == "DELETE":
@@ -202,6 +197,13 @@ routes = [
     _route("delete", delete_record, "POST"),
     _route("undelete", undelete_record, "POST"),
     _route("merge", merge, "POST"),
-    _route("fields", add_field, "POST"),
+    _route("fields", change_field, "POST"),
+    _route("rights", manage_rights, "GET", "POST", "DELETE"),
+    _route("rules", manage_rules, "GET", "POST", "DELETE"),
+    _route("jobs", manage_jobs, "GET", "POST"),
+    _route("expire_cursors", expire_cursors, "POST"),
+    _route("purge", purge, "POST"),
+    _route("allowance", set_allowance, "POST"),
     _route("writes", show_writes, "GET", "DELETE"),
 ]
+routes.append(help_route(routes))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from integrations.demo_org.coercion import convert_column
 from integrations.demo_org.lookups import find_keys, fold
+from integrations.demo_org.rights import find_bar
 from integrations.demo_org.rows import UNSET, Frame, RowError
 from integrations.demo_org.schema.types import Field, ObjectType
 
@@ -21,6 +22,11 @@ def fit_frame(work: "Work", frame: Frame, *, for_insert: bool, ids_given: bool =
 
     `ids_given`: the Id column came from matching and is no mistake on insert.
     """
+    barred = find_bar(work.kind, work.stored, verb="create" if for_insert else "edit")
+    if barred is not None:
+        fitted = Frame(frame.positions, {name: column for name, column in frame.columns.items() if name == "Id"})
+        fitted.fail_all(barred)
+        return fitted
     fitted = Frame(frame.positions, {})
     refused: list[str] = []
     for name, column in frame.columns.items():
@@ -46,7 +52,7 @@ def _fit_column(
         fitted.columns["Id"] = column
         return
     if not _is_writable(work, made, for_insert=for_insert):
-        if work.source == "rest" or any(value not in {"", UNSET} for value in column):
+        if work.source != "bulk" or any(value not in {"", UNSET} for value in column):
             refused.append(made.name)
         return
     values, errors = convert_column(made, column, source=work.source)

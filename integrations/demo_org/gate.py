@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ UPLOAD = re.compile(r"/services/data/v[^/]+/jobs/ingest/[^/]+/batches")
 # an external id value at the end of a path may end in .json itself
 SUFFIX = re.compile(r"(/services/data(?:/(?!v[^/]+/(?:sobjects/[^/]+/[^/]+/|jobs/)).*)?)\.(json|xml)")
 CONTROL = "/__demo__"
+PIECE = 32_768
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 CACHE = "no-cache,must-revalidate,max-age=0,no-store,private"
 MAINTENANCE = (
@@ -62,6 +64,14 @@ class Passage:
     fault: Fault | None = None
     metered: bool = False
     started: float = field(default_factory=time.monotonic)
+    free_at: float = 0.0
+
+    async def take_time(self, size: int) -> None:
+        """Wait until so many bytes may have passed on a connection of the settings' speed."""
+        speed, now = self.org.settings.bytes_per_second, time.monotonic()
+        if speed > 0 and size:
+            self.free_at = max(now, self.free_at) + size / speed
+            await asyncio.sleep(self.free_at - now)
 
     @property
     def path_and_query(self) -> str:
@@ -106,6 +116,8 @@ class Gate:
             answer = self.app if is_local(request) else JSONResponse({"error": NOT_LOCAL}, 403)
             await answer(scope, receive, send)
             return
+        if self.org.settings.latency_seconds > 0:
+            await asyncio.sleep(self.org.settings.latency_seconds)
         if scope["path"] != "/":
             passage.fault = self.org.faults.take(scope["method"], passage.path_and_query, passage.body)
         answer = await self._answer_early(passage, request)
@@ -179,6 +191,8 @@ class Gate:
     async def _read(self, passage: Passage, receive: Receive) -> Receive:
         """Read the body for handlers that are plain functions; uploads of bulk data stay a stream."""
         scope = passage.scope
+        if not scope["path"].startswith(CONTROL) and self.org.settings.bytes_per_second > 0:
+            receive = _paced(passage, receive)
         if UPLOAD.fullmatch(scope["path"]):
             scope["state"]["body"] = b""
             return receive
@@ -211,7 +225,7 @@ class Gate:
             passage.sent += len(message.get("body", b""))
             await send(message)
 
-        return sender
+        return _slowed(passage, sender)
 
     def _note(self, passage: Passage) -> None:
         """Write the ledger's line."""
@@ -227,6 +241,33 @@ class Gate:
             user=passage.caller.username if passage.caller else "",
             seconds=time.monotonic() - passage.started,
         )
+
+
+def _paced(passage: Passage, receive: Receive) -> Receive:
+    """A receive that takes no more bytes a second than the settings allow."""
+
+    async def paced() -> Message:
+        message = await receive()
+        await passage.take_time(len(message.get("body", b"")))
+        return message
+
+    return paced
+
+
+def _slowed(passage: Passage, send: Send) -> Send:
+    """A send that gives no more bytes a second than the settings allow; the control plane is as quick as it can be."""
+
+    async def slowed(message: Message) -> None:
+        body = message.get("body", b"")
+        if passage.org.settings.bytes_per_second <= 0 or not body or passage.scope["path"].startswith(CONTROL):
+            await send(message)
+            return
+        for start in range(0, len(body), PIECE):
+            part = body[start : start + PIECE]
+            await passage.take_time(len(part))
+            await send({**message, "body": part, "more_body": message.get("more_body", False) or start + PIECE < len(body)})
+
+    return slowed
 
 
 def is_local(request: Request) -> bool:
@@ -293,8 +334,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def add_headers(passage: Passage, message: MutableMapping[str, Any]) -> None:
-    """Usage, caching and browser id, as the real answers have them."""
+    """The org's time, usage, caching and browser id, as the real answers have them."""
     headers = MutableHeaders(raw=message.setdefault("headers", []))
+    headers.setdefault("Date", format_datetime(passage.org.clock.now().replace(microsecond=0), usegmt=True))
     path = passage.scope["path"]
     if not path.startswith("/services/") and not path.startswith("/id/"):
         return

@@ -3,7 +3,7 @@
 Until it is due it lies outside the object tables, so that nobody who reads needs to know about it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from integrations.demo_org.saving import Work
 
 
-def write_rows(work: "Work", sql: str, rows: Sequence[tuple[object, ...]], part: consequences.Part) -> None:
+def write_rows(work: "Work", sql: str, rows: Iterable[tuple[object, ...]], part: consequences.Part) -> None:
     """Write the rows now, or put them aside when the settings ask for late commits."""
     seconds = work.org.settings.late_commit_seconds
     if seconds <= 0:
@@ -24,7 +24,7 @@ def write_rows(work: "Work", sql: str, rows: Sequence[tuple[object, ...]], part:
         work.parts.append(part)
         return
     body = {
-        "object": work.stored.name, "sql": sql, "rows": rows, "ids": part.ids, "names": sorted(part.names),
+        "object": work.stored.name, "sql": sql, "rows": list(rows), "ids": part.ids, "names": sorted(part.names),
         "is_new": part.is_new, "stamp": work.stamp, "user": work.caller.user_id,
     }  # fmt: skip
     due = work.org.clock.now().timestamp() + seconds

@@ -1,6 +1,7 @@
 """Which records an update or an upsert is about."""
 
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from integrations.demo_org.coercion import convert_column
@@ -151,13 +152,15 @@ def _match_by_key(work: "Work", frame: Frame, key: Field, column: object) -> lis
                 frame.fail(row, RowError("MISSING_ARGUMENT", f"{key.name} not specified"))
     if len(set(folded)) < len(folded):
         _refuse_doubles(frame, folded)
-    found: dict[int, list[str]] = {}
     work.met_names = remembered_names(work)
-    for row, record_id, place, *old in read_by_keys(work.connection, work.stored, key, folded, names=work.met_names):
+    met = read_by_keys(work.connection, work.stored, key, folded, names=work.met_names)
+    places, made = list(map(itemgetter(0), met)), list(map(itemgetter(1), met))
+    work.met.update(zip(made, met, strict=True))
+    if places == list(range(len(folded))):
+        return made
+    found: dict[int, list[str]] = {}
+    for row, record_id in zip(places, made, strict=True):
         found.setdefault(row, []).append(record_id)
-        work.met[record_id] = (place, old)
-    if len(found) == len(folded) and all(len(each) == 1 for each in found.values()):
-        return [found[row][0] for row in range(len(folded))]
     return [_single(frame, row, key, found.get(row)) for row in range(len(folded))]
 
 

@@ -10,9 +10,11 @@ import orjson
 from integrations.demo_org import late
 from integrations.demo_org.clock import Clock
 from integrations.demo_org.faults import Faults
+from integrations.demo_org.hindrances import Locks
 from integrations.demo_org.ids import make_ids
 from integrations.demo_org.ledger import Ledger
 from integrations.demo_org.recent import Recent
+from integrations.demo_org.rights import Rights
 from integrations.demo_org.schema.changes import Draft, with_currency
 from integrations.demo_org.schema.stored import field_to_json, object_to_json
 from integrations.demo_org.schema.types import Field, ObjectType, Schema
@@ -74,6 +76,8 @@ class DemoOrg:
         self.clock = Clock()
         self.settings = Settings()
         self.faults = Faults()
+        self.rights = Rights()
+        self.locks = Locks()
         self.calls = Ledger()
         self.usage = Usage(self.clock, self.settings)
         self.writes = Writes()
@@ -153,6 +157,8 @@ class DemoOrg:
         fresh = Settings()
         self.settings.update(fresh.as_dict())
         self.faults.clear()
+        self.rights.clear()
+        self.locks.clear()
         self.calls.clear()
         self.usage.clear()
         self.writes.clear()

@@ -28,7 +28,9 @@ th, td { text-align: left; padding: .5rem .75rem; border-top: 1px solid var(--li
 thead th { border-top: 0; font-size: .85rem; color: var(--soft); font-weight: 600 }
 code { font-size: .9em; overflow-wrap: anywhere }
 """
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 LINKS = (
+    ("/__demo__/help", "Everything that a test can look at and change"),
     ("/__demo__/info", "Facts for scripts: users, passwords, OAuth clients"),
     ("/__demo__/calls", "Every request that was made to this org"),
     ("/__demo__/settings", "Switches: limits, hidden fields, locks, late commits"),
@@ -72,8 +74,7 @@ API versions {OLDEST}.0 to {NEWEST}.0</p>
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     title = f"<title>{escape(org.info.name)}</title>"
     page = f'<!doctype html><html lang="en"><head>{head}{title}<style>{STYLE}</style></head><body>{body}</body></html>'
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    return HTMLResponse(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
 
 
 def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -16,16 +16,22 @@ from integrations.demo_org.clock import from_text
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.lookups import normalize_id
 from integrations.demo_org.matching import match_one
+from integrations.demo_org.overview import recent_items
 from integrations.demo_org.related import find_children, find_parent, is_hidden_report, is_record_id, list_children
 from integrations.demo_org.replies import no_content, origin_of, read_json, reply
 from integrations.demo_org.rows import RowResult
 from integrations.demo_org.saving import save
 from integrations.demo_org.schema.describe import describe_object, list_entry
 from integrations.demo_org.schema.types import Field, ObjectType
-from integrations.demo_org.showing import attributes, read_records, record_path
+from integrations.demo_org.showing import read_records, record_path
 from integrations.demo_org.store import quote
 from integrations.demo_org.versions import number_of
 
+# the HTTP status of a refused row, by its code; 400 for all others
+STATUSES = {
+    "ENTITY_IS_DELETED": 404, "NOT_FOUND": 404, "INSUFFICIENT_ACCESS_OR_READONLY": 403,
+    "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": 503,
+}  # fmt: skip
 NOT_FOUND = ApiError(404, "NOT_FOUND", "The requested resource does not exist")
 MAX_BATCH = 200
 SHARED_IDS = frozenset({"KnowledgeArticleVersion"})  # its records have the ids of the articles of their type
@@ -56,7 +62,7 @@ def show_object(request: Request) -> Response:
     kind = find_kind(request)
     body = {
         "objectDescribe": list_entry(kind, request.path_params["version"]),
-        "recentItems": _recent_items(request, kind=kind, limit=MAX_BATCH),
+        "recentItems": recent_items(request, kind=kind, limit=MAX_BATCH),
     }
     return reply(request, body, root=kind.name)
 
@@ -149,8 +155,7 @@ class RowsRefusedError(ApiError):
 
 def refusal(result: RowResult) -> RowsRefusedError:
     """The HTTP error of a refused row."""
-    missing = {"ENTITY_IS_DELETED", "NOT_FOUND"}
-    return RowsRefusedError(404 if result.errors[0].code in missing else 400, result)
+    return RowsRefusedError(STATUSES.get(result.errors[0].code, 400), result)
 
 
 def find_id(request: Request, kind: ObjectType) -> str:
@@ -353,52 +358,6 @@ def _update_related(request: Request, kind: ObjectType) -> Response:
     return no_content()
 
 
-def _recent_items(request: Request, *, kind: ObjectType | None, limit: int) -> list[dict[str, Any]]:
-    """What the caller used last, newest first."""
-    org, version = request.app.state.org, request.path_params["version"]
-    schema = org.schema_for(request.state.caller)
-    items = []
-    for object_name, record_id in org.recent.items(request.state.caller.user_id):
-        seen = schema.find(object_name)
-        if seen is None or (kind is not None and seen.name != kind.name):
-            continue
-        label = next((each.name for each in seen.fields if each.name_field), "Id")
-        alive = "AND IsDeleted = 0" if seen.find("IsDeleted") else ""
-        sql = f"SELECT {quote(label)} FROM {quote(seen.name)} WHERE Id = ? {alive}"  # noqa: S608
-        row = org.store.read().execute(sql, (record_id,)).fetchone()
-        if row:
-            shown = {"attributes": attributes(version, seen.name, record_id), "Id": record_id, label: row[0]}
-            items.append(shown)
-    return items[:limit]
-
-
-def show_recent(request: Request) -> Response:
-    """The records that the caller used last."""
-    text = request.query_params.get("limit", "200")
-    limit = int(text) if text.isdigit() else MAX_BATCH
-    return reply(request, _recent_items(request, kind=None, limit=limit))
-
-
-def show_limits(request: Request) -> Response:
-    """What is left of every limit."""
-    return reply(request, request.app.state.org.usage.as_dict(), root="Limits")
-
-
-def count_records(request: Request) -> Response:
-    """How many records the named objects have (all objects when none are named); unknown names are left out."""
-    org = request.app.state.org
-    schema = org.schema_for(request.state.caller)
-    text = request.query_params.get("sObjects", "")
-    names = [each.strip() for each in text.split(",") if each.strip()] or [each.name for each in schema.objects.values()]
-    kinds = sorted({kind.name: kind for name in names if (kind := schema.find(name))}.items())
-    rows = []
-    for name, kind in kinds:
-        alive = " WHERE IsDeleted = 0" if kind.find("IsDeleted") else ""
-        count = org.store.read().execute(f"SELECT COUNT(*) FROM {quote(name)}{alive}").fetchone()[0]  # noqa: S608
-        rows.append({"count": count, "name": name})
-    return reply(request, {"sObjects": rows})
-
-
 SOBJECTS = "/services/data/v{version}/sobjects"
 routes = [
     Route(SOBJECTS, list_objects, methods=["GET"]),
@@ -411,7 +370,4 @@ routes = [
     Route(f"{SOBJECTS}/{{name}}/{{field}}/{{value:path}}", show_by_key, methods=["GET"]),
     Route(f"{SOBJECTS}/{{name}}/{{field}}/{{value:path}}", upsert_record, methods=["PATCH"]),
     Route(f"{SOBJECTS}/{{name}}/{{field}}/{{value:path}}", delete_by_key, methods=["DELETE"]),
-    Route("/services/data/v{version}/recent", show_recent, methods=["GET"]),
-    Route("/services/data/v{version}/limits", show_limits, methods=["GET"]),
-    Route("/services/data/v{version}/limits/recordCount", count_records, methods=["GET"]),
 ]

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from integrations.demo_org import consequences, derived
+from integrations.demo_org import consequences, derived, hindrances
 from integrations.demo_org.clock import to_text
 from integrations.demo_org.lookups import find_ids, normalize_id
 from integrations.demo_org.matching import IS_DELETED, NO_ID, NOT_FOUND
+from integrations.demo_org.rights import find_bar
 from integrations.demo_org.rows import Frame, RowError, RowResult
 from integrations.demo_org.schema.types import Field, ObjectType
 from integrations.demo_org.store import has_column, quote
@@ -29,9 +30,12 @@ def remove_frame(work: "Work", frame: Frame) -> None:
     for row, record_id in enumerate(made):
         if row not in frame.errors:
             _check_state(work, frame, row, record_id, known)
-    for row in range(work.org.faults.take_locks(work.kind.name, len(frame))):
-        text = f"unable to obtain exclusive access to this record or 1 records: {made[row][:15]}"
-        frame.fail(row, RowError("UNABLE_TO_LOCK_ROW", text))
+    barred = find_bar(work.kind, work.stored, verb="delete")
+    if barred is not None:
+        frame.errors.clear()
+        frame.fail_all(barred)
+    hindrances.check_approvals(work, frame, made)
+    hindrances.check_locks(work, frame, made)
     frame.columns = {"Id": made}
     frame = work.refuse(frame)
     good: list[str] = list(dict.fromkeys(frame.columns["Id"]))  # type: ignore[arg-type]
@@ -160,6 +164,19 @@ def _erase(connection: object, found: Iterable[tuple[str, str]]) -> None:
         by_object.setdefault(name, []).append(record_id)
     for name, ids in by_object.items():
         connection.execute(f"DELETE FROM {quote(name)} WHERE Id IN {AMONG}", (consequences.to_json(ids),))  # type: ignore[attr-defined] # noqa: S608
+
+
+def purge_bin(org: "DemoOrg", object_name: str = "") -> int:
+    """Empty the recycle bin, of one object or of all; how many records went, not counting what went there with them.
+
+    The list of deletions keeps their ids.
+    """
+    with org.store.write() as connection:
+        sql = "SELECT id, object, root FROM _deleted WHERE ?1 = '' OR root IN (SELECT id FROM _deleted WHERE object = ?1)"
+        rows = [row for row in connection.execute(sql, (object_name,)).fetchall() if org.schema.find(row[1])]
+        there = [row for row in rows if find_ids(connection, org.schema.objects[row[1].lower()], [row[0]])]
+        _erase(connection, [row[:2] for row in there])
+    return sum(record_id == root for record_id, _, root in there)
 
 
 def purge_expired(org: "DemoOrg") -> int:

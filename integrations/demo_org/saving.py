@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
-from integrations.demo_org import consequences, constraints, late, removal
+from integrations.demo_org import consequences, constraints, hindrances, late, removal
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.fitting import fit_frame
 from integrations.demo_org.matching import find_existing, split_at_repeats, split_upsert
 from integrations.demo_org.rows import UNSET, Frame, RowError, RowResult, frames_of
 from integrations.demo_org.schema.types import ObjectType
-from integrations.demo_org.store import has_column, quote
+from integrations.demo_org.store import has_column, insert_sql, quote, split_constants
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,7 +43,7 @@ class RolledBack(Exception):
 class Work:
     """One save call while it runs. `kind` is what the caller may see; `stored` is the whole object.
 
-    `met` has what matching by an external id read of the records it found: the rowid and the values of `met_names`.
+    `met` has what matching by an external id read of the records it found: (place, id, rowid, values of `met_names`...).
     """
 
     org: "DemoOrg"
@@ -56,7 +57,7 @@ class Work:
     stamp: str
     results: list[RowResult | None]
     parts: list[consequences.Part] = field(default_factory=list)
-    met: dict[str, tuple[int, list[object]]] = field(default_factory=dict)
+    met: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     met_names: list[str] = field(default_factory=list)
 
     @property
@@ -85,7 +86,8 @@ def save(
     """Insert, update, upsert, delete, undelete or hardDelete rows; one result per row, in the same order.
 
     Keys are field names in any case, `Id`, `Rel__r` with a mapping (or, for bulk, `Rel__r.Ext__c`). An absent key leaves
-    the field alone, None clears it; with source "bulk" values are CSV text: empty leaves alone, `#N/A` clears.
+    the field alone, None clears it; with source "bulk" values are CSV text: empty leaves alone, `#N/A` clears. Source
+    "control" is the control plane, which no fault, lock or maintenance hinders.
     ApiError if the object or the external id field does not exist or the object does not allow the operation.
     """
     frames = frames_of(rows)
@@ -131,7 +133,7 @@ def _run(
             stamp = org.clock.stamp()
             work = Work(org, caller, kind, stored, connection, operation, external_id, source, stamp, results)
             for frame in frames:
-                _save_frame(work, frame)
+                _save_frame(work, hindrances.stop_call(work, frame, count))
             if all_or_none and not all(each is not None and each.success for each in results):
                 raise RolledBack
             consequences.follow(work)
@@ -163,9 +165,10 @@ def _allowed_kind(org: "DemoOrg", caller: "Caller", object_name: str, operation:
         raise ApiError(404, "NOT_FOUND", "The requested resource does not exist")
     if operation not in OPERATIONS:
         raise ValueError(f"unknown operation {operation}")
+    whole = org.schema.objects[kind.name.lower()]  # what only this user may not do is told row by row
     allowed = {
-        "insert": kind.createable, "update": kind.updateable, "upsert": kind.createable and kind.updateable,
-        "delete": kind.deletable, "hardDelete": kind.deletable, "undelete": kind.undeletable,
+        "insert": whole.createable, "update": whole.updateable, "upsert": whole.createable and whole.updateable,
+        "delete": whole.deletable, "hardDelete": whole.deletable, "undelete": whole.undeletable,
     }[operation]  # fmt: skip
     if not allowed:
         verb = {"insert": "create", "hardDelete": "delete"}.get(operation, operation)
@@ -176,6 +179,8 @@ def _allowed_kind(org: "DemoOrg", caller: "Caller", object_name: str, operation:
 
 def _save_frame(work: Work, frame: Frame) -> None:
     """All rows of one shape."""
+    if not len(frame):
+        return
     if work.operation in {"delete", "undelete", "hardDelete"}:
         removal.remove_frame(work, frame)
         return
@@ -213,12 +218,10 @@ def _insert(work: Work, frame: Frame) -> None:
     for name, value in _system_values(work).items():
         if work.stored.find(name):
             frame.columns[name] = list(repeat(value, len(frame)))
-    names = [name for name in frame.columns if has_column(work.stored.by_name[name.lower()])]
-    marks = ", ".join("?" * len(names))
-    sql = f"INSERT INTO {quote(work.kind.name)} ({', '.join(map(quote, names))}) VALUES ({marks})"  # noqa: S608
-    columns = [_without_unset(frame.columns[name]) for name in names]
+    columns = {name: column for name, column in frame.columns.items() if has_column(work.stored.by_name[name.lower()])}
+    sql, rows = insert_sql(work.kind.name, columns)
     part = consequences.Part(made, frozenset(frame.columns), is_new=True)
-    late.write_rows(work, sql, list(zip(*columns, strict=True)), part)
+    late.write_rows(work, sql, rows, part)
     for position, result in zip(frame.positions, map(RowResult, made, repeat(True), repeat(True)), strict=True):
         work.results[position] = result
 
@@ -237,19 +240,15 @@ def _add_auto_numbers(work: Work, frame: Frame) -> None:
     for each in work.stored.fields:
         if each.auto_number:
             start = work.org.store.next_numbers(f"{work.kind.name}.{each.name}", len(frame))
-            frame.columns[each.name] = [auto_number(str(each.default or "{0}"), start + n) for n in range(len(frame))]
+            frame.columns[each.name] = auto_numbers(str(each.default or "{0}"), range(start, start + len(frame)))
 
 
-def auto_number(form: str, number: int) -> str:
-    """A number in a display format: {000} is the number with at least three digits."""
+def auto_numbers(form: str, numbers: range) -> list[str]:
+    """Numbers in a display format: {000} is the number with at least three digits."""
     head, _, rest = form.partition("{")
     digits, _, tail = rest.partition("}")
-    return f"{head}{number:0{max(len(digits), 1)}d}{tail}"
-
-
-def _without_unset(column: Sequence[object]) -> Sequence[object]:
-    """The column with null where the client left the field alone."""
-    return [None if value == UNSET else value for value in column] if UNSET in column else column
+    width = max(len(digits), 1)
+    return [f"{head}{number:0{width}d}{tail}" for number in numbers]
 
 
 def _update(work: Work, frame: Frame) -> None:
@@ -268,10 +267,12 @@ def _update(work: Work, frame: Frame) -> None:
             frame.columns[name] = list(repeat(_system_values(work)[name], len(frame)))
     keys = {"id", (work.external_id or "id").lower()}
     names = [name for name in frame.columns if name.lower() not in keys and has_column(work.stored.by_name[name.lower()])]
-    assignments = [_assignment(name, position, frame.columns[name]) for position, name in enumerate(names, 1)]
+    fixed, free = split_constants({name: frame.columns[name] for name in names})
+    assignments = [_assignment(name, position, column) for position, (name, column) in enumerate(free.items(), 1)]
+    assignments += [f"{quote(name)} = {text}" for name, text in fixed.items()]
     where, places = _places(work, part)
-    sql = f"UPDATE {quote(work.kind.name)} SET {', '.join(assignments)} WHERE {where} = ?{len(names) + 1}"  # noqa: S608
-    late.write_rows(work, sql, list(zip(*(frame.columns[name] for name in names), places, strict=True)), part)
+    sql = f"UPDATE {quote(work.kind.name)} SET {', '.join(assignments)} WHERE {where} = ?{len(free) + 1}"  # noqa: S608
+    late.write_rows(work, sql, zip(*free.values(), places, strict=True), part)
     for position, result in zip(frame.positions, map(RowResult, made), strict=True):
         work.results[position] = result
 
@@ -280,12 +281,9 @@ def _places(work: Work, part: consequences.Part) -> tuple[str, Sequence[object]]
     """The column by which the records are found again, and its values. What matching read of them is remembered at once."""
     if not work.met or work.org.settings.late_commit_seconds > 0 or not work.met.keys() >= set(part.ids):
         return "Id", part.ids
-    met = [work.met[record_id] for record_id in part.ids]
-    if work.met_names:
-        part.before = {
-            record_id: dict(zip(work.met_names, old, strict=True)) for record_id, (_, old) in zip(part.ids, met, strict=True)
-        }
-    return "rowid", [place for place, _ in met]
+    met = list(map(work.met.__getitem__, part.ids))
+    part.old = {name: list(map(itemgetter(place), met)) for place, name in enumerate(work.met_names, 3)}
+    return "rowid", list(map(itemgetter(2), met))
 
 
 def _assignment(name: str, position: int, column: Sequence[object]) -> str:

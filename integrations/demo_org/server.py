@@ -17,6 +17,7 @@ from integrations.demo_org import (
     control,
     interface,
     metadata,
+    overview,
     page,
     query,
     records,
@@ -41,7 +42,7 @@ COMPRESSED_FROM_BYTES = 500
 # narrow paths come before those that take any name
 SUBJECTS = (
     oauth, soap, metadata, async_api, interface, query, search, reports, query_jobs, ingest_jobs, versions, composite,
-    collection, replication, records, control, page,
+    collection, replication, records, overview, control, page,
 )  # fmt: skip
 
 

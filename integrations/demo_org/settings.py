@@ -1,7 +1,16 @@
 """The switches of a demo org that the control plane can change while it runs."""
 
+# ruff: noqa: RUF009 - _switch makes a field() with its help, never a value that instances would share
+
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, get_type_hints
+
+
+def _switch(default: Any, text: str) -> Any:
+    """A setting with what the control plane's help says about it; lists and mappings start empty."""
+    if default in (list, dict):
+        return field(default_factory=default, metadata={"help": text})
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass
@@ -9,36 +18,59 @@ class Settings:
     """Every switch with its default. Times are seconds. `update` checks names and types."""
 
     # signing in
-    rotation: bool = False  # a refresh returns a new refresh token and kills the old one
-    require_pkce: bool = False
-    session_seconds: float = 7200
-    soap_login_enabled: bool = True
-    password_flow_enabled: bool = False
-    security_token_required: bool = True
-    refresh_token_seconds: float = 0  # life of a refresh token; 0 = until revoked
-    trusted_addresses: list[str] = field(default_factory=list)  # networks from which no security token is needed
-    login_addresses: list[str] = field(default_factory=list)  # networks that may sign in; empty = all
+    rotation: bool = _switch(False, "a refresh returns a new refresh token and kills the old one")
+    require_pkce: bool = _switch(False, "the authorization code flow needs PKCE")
+    session_seconds: float = _switch(7200, "life of a session without use")
+    soap_login_enabled: bool = _switch(True, "SOAP login() works")
+    password_flow_enabled: bool = _switch(False, "the OAuth password flow works")
+    security_token_required: bool = _switch(True, "passwords need the security token behind them")
+    refresh_token_seconds: float = _switch(0, "life of a refresh token; 0 = until revoked")
+    trusted_addresses: list[str] = _switch(list, "networks from which no security token is needed")
+    login_addresses: list[str] = _switch(list, "networks that may sign in; empty = all")
     # access
-    api_enabled: bool = True
-    hidden_objects: list[str] = field(default_factory=list)
-    hidden_fields: dict[str, list[str]] = field(default_factory=dict)  # object name -> field names nobody can see
-    multi_currency: bool = False
-    # limits: overrides of the `limits` resource, by name; `api_requests_used` is the count of the rolling day
-    limits: dict[str, int] = field(default_factory=dict)
-    api_requests_used: int = 0
-    concurrent_limit_reached: bool = False
+    api_enabled: bool = _switch(True, "false: every data call is refused with API_DISABLED_FOR_ORG")
+    hidden_objects: list[str] = _switch(list, "objects that nobody sees; for single users see /__demo__/rights")
+    hidden_fields: dict[str, list[str]] = _switch(dict, "object name -> field names that nobody sees")
+    multi_currency: bool = _switch(False, "records have CurrencyIsoCode, the currency objects exist")
+    # limits
+    limits: dict[str, int] = _switch(dict, "overrides of the limits resource by name; see also /__demo__/allowance")
+    api_requests_used: int = _switch(0, "calls of the rolling day that others made")
+    concurrent_limit_reached: bool = _switch(False, "every data call is refused with the concurrent limit")
+    # the network
+    latency_seconds: float = _switch(0, "every answer comes so much later (0.08 = 80 ms)")
+    bytes_per_second: float = _switch(0, "most bytes a second on one connection, up and down; 0 = no limit")
     # time
-    late_commit_seconds: float = 0  # a write becomes visible so much later, with its older SystemModstamp
-    bulk_job_seconds: float = 0  # how long a bulk job stays InProgress
-    report_seconds: float = 0  # how long an asynchronous report run takes
-    deploy_seconds: float = 0
-    # records
-    locked_records: list[str] = field(default_factory=list)  # writes to these or to their children fail with row locks
-    validation_rules: list[dict[str, Any]] = field(default_factory=list)  # {object, field, op, value, message, error_field?}
-    query_page_size: int = 2000
-    bulk_page_rows: int = 0  # rows of a bulk result page when the client does not say; 0 = all
-    # anything else a feature needs, by its own name
-    extra: dict[str, Any] = field(default_factory=dict)
+    late_commit_seconds: float = _switch(0, "a write becomes visible so much later, with its older SystemModstamp")
+    bulk_job_seconds: float = _switch(0, "how long a bulk job stays InProgress")
+    report_seconds: float = _switch(0, "how long an asynchronous report run takes")
+    deploy_seconds: float = _switch(0, "how long a metadata deployment takes")
+    # what hinders a save (REST, composite and bulk alike)
+    read_only: bool = _switch(False, "maintenance: every write fails; bulk jobs cannot be created")
+    storage_full: bool = _switch(False, "new records fail with STORAGE_LIMIT_EXCEEDED, changes go on")
+    trigger_row_limits: dict[str, int] = _switch(
+        dict, "object -> rows: all rows of a larger chunk (200 at most) fail, CPU limit"
+    )
+    locked_records: list[str] = _switch(list, "ids: writes to these or to their children fail with UNABLE_TO_LOCK_ROW")
+    lock_percent: float = _switch(0, "so many percent of all rows fail with UNABLE_TO_LOCK_ROW, evenly spread")
+    parent_lock_seconds: float = _switch(
+        0, "a write holds the parents of its rows so long: others that touch children of them fail with UNABLE_TO_LOCK_ROW; a "
+        "bulk job works on pairs of chunks of 200, the second of a pair loses the parents that the first has",
+    )  # fmt: skip
+    approval_locked: list[str] = _switch(list, "ids of records in approval: changes fail with ENTITY_IS_LOCKED")
+    validation_rules: list[dict[str, Any]] = _switch(
+        list, "{object, field, op, value, message, error_field?} or {object, formula, message, ...}; see also /__demo__/rules"
+    )
+    duplicate_rules: list[dict[str, Any]] = _switch(list, "{object, fields: [...], message?}: DUPLICATES_DETECTED")
+    # reading
+    query_page_size: int = _switch(2000, "records a query page when the client does not say")
+    # bulk jobs
+    bulk_page_rows: int = _switch(0, "rows of a bulk result page when the client does not say; 0 = all")
+    bulk_parallel_rows: int = _switch(0, "rows of a parallel result page; 0 = as usual")
+    bulk_hold: bool = _switch(False, "bulk jobs stay InProgress")
+    bulk_fail: str = _switch("", "bulk jobs end Failed with this text")
+    bulk_fail_after: int = _switch(0, "rows that an ingest job handles before it fails so; the rest stays unprocessed")
+    bulk_lock_percent: float = _switch(0, "so many percent of the rows of ingest jobs fail with UNABLE_TO_LOCK_ROW")
+    extra: dict[str, Any] = _switch(dict, "anything else a feature needs, by its own name")
 
     def update(self, changes: dict[str, Any]) -> None:
         """Apply a partial update. ValueError names an unknown setting or a value of the wrong type; nothing changes then."""
@@ -56,3 +88,9 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """All settings, ready for JSON."""
         return asdict(self)
+
+
+def describe_settings() -> list[tuple[str, Any, str]]:
+    """(name, default, what it does) of every setting."""
+    fresh = Settings()
+    return [(each.name, getattr(fresh, each.name), each.metadata["help"]) for each in fields(Settings)]

@@ -82,7 +82,11 @@ class Usage:
     def as_dict(self) -> dict[str, dict[str, int]]:
         """The body of the `limits` resource."""
         names = sorted(LIMITS.keys() | self._settings.limits.keys())
-        return {name: {"Max": self.maximum(name), "Remaining": max(self.maximum(name) - self.used(name), 0)} for name in names}
+        full = {"DataStorageMB"} if self._settings.storage_full else set()
+        return {
+            name: {"Max": self.maximum(name), "Remaining": 0 if name in full else max(self.maximum(name) - self.used(name), 0)}
+            for name in names
+        }
 
     def header(self) -> str:
         """The value of Sforce-Limit-Info."""

@@ -5,11 +5,13 @@ profile) has a FieldPermissions row for it.
 """
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from integrations.demo_org.clock import from_text, to_text
+from integrations.demo_org.rights import Right
 from integrations.demo_org.schema.changes import CURRENCY_FIELD
 from integrations.demo_org.schema.types import ObjectType, Schema
 
@@ -44,14 +46,14 @@ class Visibility:
     def of(self, caller: "Caller | None") -> Seen:
         """The schema as the caller sees it, with the moment of its last change (never the same second twice)."""
         settings, org = self.org.settings, self.org
-        user = caller.user_id if caller and org.draft.guarded else ""
+        user = caller.user_id if caller and (org.draft.guarded or org.rights) else ""
         grants = self._grants(user)
         hidden = (repr(settings.hidden_objects), repr(settings.hidden_fields), settings.multi_currency)
-        key = (org.schema_number, *hidden, grants)
+        key = (org.schema_number, *hidden, grants, org.rights.number)
         with self._lock:
             known = self._seen.get(user)
             if known is None or known.key != key:
-                known = Seen(key, self._build(dict(grants)), self._next_stamp(known))
+                known = Seen(key, self._build(dict(grants), org.rights.of(user)), self._next_stamp(known))
                 self._seen[user] = known
             return known
 
@@ -66,14 +68,14 @@ class Visibility:
             return frozenset()
         return frozenset((name, edit) for name, edit in self.org.store.read().execute(GRANTS, {"user": user}))
 
-    def _build(self, grants: dict[str, int]) -> Schema:
+    def _build(self, grants: dict[str, int], rights: Mapping[str, Right]) -> Schema:
         """The schema with the hidden parts taken out."""
         settings = self.org.settings
         hidden = {name.lower(): {each.lower() for each in names} for name, names in settings.hidden_fields.items()}
         gone = {name.lower() for name in settings.hidden_objects}
         gone |= set() if settings.multi_currency else MULTI_CURRENCY_OBJECTS
         always = set() if settings.multi_currency else {CURRENCY_FIELD}
-        kept = []
+        kept: list[ObjectType] = []
         for key, kind in self.org.schema.objects.items():
             if key in gone:
                 continue
@@ -81,7 +83,9 @@ class Visibility:
             ungranted = {name for name in guarded if f"{key}.{name}" not in grants}
             without = hidden.get(key, set()) | always | ungranted
             shown = kind.without(without) if without & kind.by_name.keys() else kind
-            kept.append(_read_only(shown, {name for name in guarded if not grants.get(f"{key}.{name}", 1)}))
+            seen = _read_only(shown, {name for name in guarded if not grants.get(f"{key}.{name}", 1)})
+            allowed = rights[key].shown(seen) if key in rights else seen
+            kept += [allowed] if allowed is not None else []
         return Schema(kept)
 
 

@@ -14,6 +14,7 @@ METADATA = 'xmlns="http://soap.sforce.com/2006/04/metadata" xmlns:xsi="http://ww
 ASYNC = 'xmlns="http://www.force.com/2009/06/asyncapi/dataload"'
 XML = {"Content-Type": "application/xml; charset=UTF-8"}
 FINAL = re.compile(r"Completed|Failed|Succeeded|\"state\":\"NotProcessed\"")
+CUSTOM_LAST = "the recorded org has standard objects only; our last one is a custom object, which has the other of the two"
 RESULT = "Envelope.Body.{}Response.result"
 
 
@@ -128,7 +129,11 @@ CASES = (
     Case("metadata/readmetadata-permissionset.xml", read_set),
     Case("metadata/deletemetadata-ok.xml", drop_field),
     Case("metadata/describemetadata.xml", lambda world: call(world, "describeMetadata", "<asOfVersion>60.0</asOfVersion>")),
-    Case("metadata/listmetadata-customobjects.xml", list_objects),
+    Case(
+        "metadata/listmetadata-customobjects.xml", list_objects,
+        allowed={f"missing {RESULT.format('listMetadata')}.namespacePrefix": CUSTOM_LAST,
+                 f"extra {RESULT.format('listMetadata')}.manageableState": CUSTOM_LAST},
+    ),
     Case("metadata/deploy-queued.xml", deploy),
     Case("metadata/checkdeploystatus-pending.xml", lambda world: deploy_status(world, seconds=3)),
     Case(

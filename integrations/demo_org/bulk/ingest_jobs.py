@@ -21,6 +21,7 @@ from integrations.demo_org.bulk.listing import list_reply, read_choice
 from integrations.demo_org.bulk.query_jobs import CSV_TYPE
 from integrations.demo_org.bulk.runner import RUNNERS
 from integrations.demo_org.errors import ApiError
+from integrations.demo_org.rights import holds
 
 if TYPE_CHECKING:
     from integrations.demo_org.org import DemoOrg
@@ -170,6 +171,7 @@ async def _part(form: FormData, name: str) -> bytes:
 def _new_job(request: Request, body: Any, *, state: str) -> jobs.Job:
     """Check the wish and store the job."""
     org, caller = request.app.state.org, request.state.caller
+    jobs.check_open(org)
     if not isinstance(body, dict):
         raise ApiError(400, "JSON_PARSER_ERROR", "The body must be a JSON object")
     operation, name = body.get("operation"), str(body.get("object") or "")
@@ -178,7 +180,7 @@ def _new_job(request: Request, body: Any, *, state: str) -> jobs.Job:
     kind = org.schema_for(caller).find(name)
     if kind is None:
         raise ApiError(400, "INVALIDENTITY", f"InvalidEntity : Unable to find object: {name}")
-    if operation == "hardDelete" and not caller.is_admin:
+    if operation == "hardDelete" and not holds(org, caller, "BulkApiHardDelete"):
         text = "FeatureNotEnabled : hardDelete operation requires special user profile permission, please contact your admin"
         raise ApiError(400, "FEATURENOTENABLED", text)
     if body.get("contentType", "CSV") != "CSV":

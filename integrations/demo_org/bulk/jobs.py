@@ -13,6 +13,7 @@ import orjson
 from integrations.demo_org import ids
 from integrations.demo_org.clock import from_text
 from integrations.demo_org.errors import ApiError
+from integrations.demo_org.hindrances import READ_ONLY
 from integrations.demo_org.org import Caller
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ class Job:
 
 
 NAMES = tuple(each.name for each in fields(Job))
+
+
+def check_open(org: "DemoOrg") -> None:
+    """Refuse new jobs during maintenance. ApiError 503."""
+    if org.settings.read_only:
+        raise ApiError(503, READ_ONLY.code, READ_ONLY.message)
 
 
 def create_job(org: "DemoOrg", caller: Caller, **facts: Any) -> Job:
@@ -192,11 +199,7 @@ def describe_closed(job: Job) -> dict[str, Any]:
 
 
 def switch(org: "DemoOrg", name: str, default: Any) -> Any:
-    """A switch of the bulk part: a field of the org's settings, or an entry of their `extra`.
-
-    In `extra`: bulk_hold (jobs stay InProgress), bulk_fail (text: jobs end Failed with it), bulk_fail_after (rows that an
-    ingest job handles before it fails, the rest stays unprocessed), bulk_lock_percent (rows refused with a row lock).
-    """
+    """A switch of the bulk part: a field of the org's settings, or an entry of their `extra`, which comes first."""
     return org.settings.extra.get(name, getattr(org.settings, name, default))
 
 

@@ -31,6 +31,7 @@ FIRST_PARALLEL_VERSION = 58.0
 def create(request: Request) -> Response:
     """POST jobs/query: the query is checked at once (400 with the reason), then worked on in the background."""
     org, caller, body = request.app.state.org, request.state.caller, replies.read_json(request)
+    jobs.check_open(org)
     if not isinstance(body, dict) or not isinstance(body.get("query"), str):
         raise ApiError(400, "API_ERROR", "Query is required to create a query job")
     operation = body.get("operation")

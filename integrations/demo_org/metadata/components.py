@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from integrations.demo_org import ids
-from integrations.demo_org.metadata import fields, objects, permissions
+from integrations.demo_org.metadata import fields, objects, permissions, validation
 from integrations.demo_org.metadata.values import Refused, Values, text_of
+from integrations.demo_org.schema.changes import Draft
 
 if TYPE_CHECKING:
     from integrations.demo_org.org import Caller, DemoOrg
-    from integrations.demo_org.schema.changes import Draft, Row
+    from integrations.demo_org.schema.changes import Row
 
 LONG_AGO = "1970-01-01T00:00:00.000Z"
-PREFIXES = {"CustomObject": "01I", "CustomField": "00N", "PermissionSet": "0PS"}
+PREFIXES = {"CustomObject": "01I", "CustomField": "00N", "ValidationRule": "03d", "PermissionSet": "0PS"}
+# components that are parts of an object's file, and the element that holds them there
+NESTED = {"CustomField": "fields", "ValidationRule": "validationRules"}
 TYPES = tuple(PREFIXES)
 DIRECTORIES = {"CustomObject": ("objects", "object"), "PermissionSet": ("permissionsets", "permissionset")}
 # types that real orgs have and this one does not imitate: named when somebody wants to save one
@@ -69,10 +72,12 @@ class Workshop:
                 raise Refused("DUPLICATE_DEVELOPER_NAME", f"Duplicate developer name: {name}")
             self.sets.append(("save", values))
             return not known
-        maker = {"CustomObject": objects.object_rows, "CustomField": fields.field_rows}.get(kind)
+        maker = {"CustomObject": objects.object_rows, "CustomField": fields.field_rows,
+                 "ValidationRule": validation.rule_rows}.get(kind)  # fmt: skip
         if maker is None:
             raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
-        found = self.draft.find(name) if kind == "CustomObject" else fields.find_field(self.draft, name)
+        finder = {"CustomObject": Draft.find, "CustomField": fields.find_field, "ValidationRule": validation.find_rule}[kind]
+        found = finder(self.draft, name)
         self._change(maker(self.draft, values, create=create, update=update))
         return found is None
 
@@ -84,7 +89,8 @@ class Workshop:
                     raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No PermissionSet named: {name} found")
                 self.sets.append(("drop", {"fullName": name}))
             else:
-                dropper = {"CustomObject": objects.drop_object_rows, "CustomField": fields.drop_rows}.get(kind)
+                dropper = {"CustomObject": objects.drop_object_rows, "CustomField": fields.drop_rows,
+                           "ValidationRule": validation.drop_rule_rows}.get(kind)  # fmt: skip
                 if dropper is None:
                     raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
                 self._change(dropper(self.draft, name))
@@ -132,6 +138,8 @@ def read_component(org: "DemoOrg", kind: str, name: str, *, version: float) -> V
         if made is None or owner is None:
             return None
         return fields.describe_field(org.draft, owner, made, version=version, qualified=True)
+    if kind == "ValidationRule":
+        return validation.describe_rule(org.draft, name, qualified=True)
     raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
 
 
@@ -164,6 +172,7 @@ def _set_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
 
 LISTERS: dict[str, Callable[["DemoOrg"], Iterator[tuple[str, bool]]]] = {
     "CustomObject": _object_names, "CustomField": _field_names, "PermissionSet": _set_names,
+    "ValidationRule": lambda org: ((name, True) for name in validation.rule_names(org.draft)),
 }  # fmt: skip
 
 
@@ -176,7 +185,7 @@ def file_properties(org: "DemoOrg", kind: str, name: str, *, custom: bool = True
         "createdById": user_id,
         "createdByName": user_name,
         "createdDate": stamp,
-        "fileName": f"{directory}/{name.partition('.')[0] if kind == 'CustomField' else name}.{suffix}",
+        "fileName": f"{directory}/{name.partition('.')[0] if kind in NESTED else name}.{suffix}",
         "fullName": name,
         "id": component_id(org, kind, name) if custom else "",
         "lastModifiedById": user_id,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 from integrations.demo_org.errors import ApiError
-from integrations.demo_org.metadata.components import DIRECTORIES, Outcome, Workshop, component_id
+from integrations.demo_org.metadata.components import DIRECTORIES, NESTED, PREFIXES, Outcome, Workshop, component_id
 from integrations.demo_org.metadata.package import DESTRUCTIVE, MANIFEST, Manifest, Package
 from integrations.demo_org.metadata.values import Refused, Values, as_list, read_values, text_of
 from integrations.demo_org.soap.envelopes import local_name
@@ -84,9 +84,10 @@ class Deployment:
                 self._note(outcome, kind, package.shown(name), warning=missing)
 
     def _tasks(self, package: Package, manifest: Manifest) -> Iterator[Task]:
-        """The components of all files, objects before fields before permission sets."""
+        """The components of all files, objects, fields (calculated ones last), rules, permission sets."""
         objects: list[Task] = []
         fields: list[Task] = []
+        rules: list[Task] = []
         sets: list[Task] = []
         for name in package.files():
             kind = SUFFIXES.get(name.rpartition(".")[2])
@@ -102,17 +103,19 @@ class Deployment:
             target = sets if kind == "PermissionSet" else objects
             if kind == "CustomObject":
                 inner = [
-                    Task("CustomField", {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}, package.shown(name))
-                    for each in as_list(values.pop("fields", None))
-                ]
-                fields += inner
+                    Task(part, {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}, package.shown(name))
+                    for part, element in NESTED.items() for each in as_list(values.pop(element, None))
+                ]  # fmt: skip
+                fields += [task for task in inner if task.kind == "CustomField"]
+                rules += [task for task in inner if task.kind == "ValidationRule"]
                 if inner and not manifest.names(kind, own):
                     continue  # only its fields are in the package
             if not manifest.names(kind, own):
                 self._fail(own, kind, package.shown(name), f"Object {own} is not in package.xml")
                 continue
             target.append(Task(kind, values, package.shown(name)))
-        yield from (*objects, *fields, *sets)
+        fields.sort(key=lambda task: bool(task.values.get("formula")) or task.values.get("type") == "Summary")
+        yield from (*objects, *fields, *rules, *sets)
 
     def _read(self, package: Package, name: str, kind: str) -> Values | None:
         """A component file, or None with the reason noted."""
@@ -145,7 +148,7 @@ class Deployment:
     def _note(self, outcome: Outcome, kind: str, file: str, *, warning: bool = False) -> None:
         """One component message, its keys in the order of the recordings."""
         refused = outcome.refusal is not None
-        own_id = component_id(self.org, kind, outcome.full_name) if kind in DIRECTORIES or kind == "CustomField" else ""
+        own_id = component_id(self.org, kind, outcome.full_name) if kind in PREFIXES else ""
         message: Values = {
             "changed": outcome.changed and not refused,
             "componentType": kind,

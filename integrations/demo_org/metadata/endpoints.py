@@ -14,6 +14,7 @@ from integrations.demo_org.errors import ApiError
 from integrations.demo_org.metadata import deploys
 from integrations.demo_org.metadata.calls import CALLS
 from integrations.demo_org.metadata.values import NAMESPACE, write_values
+from integrations.demo_org.rights import holds
 from integrations.demo_org.soap.endpoints import check_version
 from integrations.demo_org.soap.envelopes import (
     ENVELOPE,
@@ -64,14 +65,9 @@ def perform(request: Request, header: Any, call: Any) -> Any:
 
 
 def may_customize(request: Request) -> bool:
-    """Whether the caller is an administrator or holds "Customize Application" by profile or permission set."""
+    """Whether the caller may change the org's metadata: administrators, and who holds one of the two permissions for it."""
     org, caller = request.app.state.org, request.state.caller
-    if caller.is_admin or org.schema.find("PermissionSet") is None:
-        return True
-    sql = """SELECT 1 FROM PermissionSet p WHERE p.PermissionsCustomizeApplication = 1 AND (
-        p.Id IN (SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = :user)
-        OR p.ProfileId = (SELECT ProfileId FROM "User" WHERE Id = :user))"""
-    return org.store.read().execute(sql, {"user": caller.user_id}).fetchone() is not None
+    return any(holds(org, caller, each) for each in ("CustomizeApplication", "ModifyMetadata"))
 
 
 def write_result(name: str, result: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from integrations.demo_org.metadata.calculated import build_formula, build_summary
 from integrations.demo_org.metadata.values import Refused, Values, as_list, flag_of, number_of, text_of
 from integrations.demo_org.schema.catalogue import fields as make
 from integrations.demo_org.schema.types import Field, ObjectType, PicklistValue
@@ -34,7 +35,8 @@ def build_field(place: Place, values: Values) -> Field:
     """The field that a CustomField component describes. Refused when something about it cannot be."""
     wanted = text_of(values, "type")
     if text_of(values, "formula") or wanted == "Summary":
-        raise Refused("INVALID_TYPE", f"{place.name}: this org does not imitate formula and roll-up summary fields")
+        made = build_summary(place, values) if wanted == "Summary" else build_formula(place, values)
+        return replace(made, help=text_of(values, "inlineHelpText") or None)
     maker = MAKERS.get(wanted)
     if maker is None:
         raise Refused("INVALID_TYPE", f"Must specify a valid type for CustomField {place.kind.name}.{place.name}: {wanted!r}")

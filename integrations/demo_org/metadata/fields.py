@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from integrations.demo_org.metadata.field_types import Place, build_field, type_word
 from integrations.demo_org.metadata.values import Refused, Values, text_of
+from integrations.demo_org.rules import DEPLOYED, make_rule
 from integrations.demo_org.schema.stored import field_to_json
 from integrations.demo_org.schema.types import Field, ObjectType
+from integrations.demo_org.store import quote
 
 if TYPE_CHECKING:
     from integrations.demo_org.schema.changes import Draft, Row
@@ -81,12 +83,18 @@ def field_rows(draft: "Draft", values: Values, *, create: bool, update: bool) ->
         check_name(name, what="Custom Field")
     made = build_field(Place(present.name if present else name, label, kind, draft), values)
     made = _changed(present, made) if present else _fresh(kind, made)
-    return _rows(kind, made, values, guarded=present is None and is_granted(made))
+    rows = _rows(kind, made, values, guarded=present is None and is_granted(made))
+    if present is not None and present.calculated:
+        changed = draft.copy().apply(rows)
+        rows += _rebuilt(changed, changed.objects[kind.name.lower()], made.name)
+    return rows
 
 
 def _changed(present: Field, made: Field) -> Field:
     """A field that exists, described anew: its type must stay one of the same kind of value."""
-    if present.calculated or (type_word(present) != type_word(made) and not (present.is_text and made.is_text)):
+    if present.calculated != made.calculated or (
+        type_word(present) != type_word(made) and not (present.is_text and made.is_text)
+    ):
         text = f"Cannot change the type of {present.name} from {type_word(present)} to {type_word(made)}"
         raise Refused("FIELD_INTEGRITY_EXCEPTION", text)
     return replace(made, child_relationship=made.child_relationship or present.child_relationship)
@@ -111,6 +119,8 @@ def is_granted(made: Field) -> bool:
 
 def _rows(kind: ObjectType, made: Field, values: Values, *, guarded: bool) -> "list[Row]":
     notes = {name: value for name, value in values.items() if name not in MODELED and value not in (None, "")}
+    if made.calculated and made.formula_text is None:
+        notes["type"] = "Summary"
     full_name = f"CustomField:{kind.name}.{made.name}"
     field_row = {"kind": "field", "object": kind.name, "body": field_to_json(made), "guarded": guarded}
     return [field_row, {"kind": "notes", "name": full_name, "body": notes or None}]
@@ -122,15 +132,61 @@ def drop_rows(draft: "Draft", full_name: str) -> "list[Row]":
     if made is None or not made.custom:
         raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No CustomField named: {full_name} found")
     kind = draft.objects[full_name.partition(".")[0].lower()]
+    users = find_users(draft, kind, made)
+    if users:
+        raise Refused("DEPENDENCY_EXISTS", f"This custom field is referenced elsewhere in salesforce.com: {', '.join(users)}")
     notes = {"kind": "notes", "name": f"CustomField:{kind.name}.{made.name}", "body": None}
     return [{"kind": "drop_field", "object": kind.name, "field": made.name}, notes]
+
+
+def _formulas_with(kind: ObjectType, name: str) -> list[Field]:
+    """The deployed formulas of an object that name one of its fields."""
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)", re.IGNORECASE)
+    return [each for each in kind.fields if each.formula_text and word.search(each.formula_text) and each.name != name]
+
+
+def _rebuilt(draft: "Draft", kind: ObjectType, changed: str, *, above: frozenset[str] = frozenset()) -> "list[Row]":
+    """The formulas that contain a changed formula, built anew on it, and those that contain these."""
+    rows: list[Row] = []
+    above |= {changed}
+    for each in _formulas_with(kind, changed):
+        if each.name in above:
+            raise Refused("FIELD_INTEGRITY_EXCEPTION", f"Error: {each.name} and {changed} contain each other")
+        told = describe_field(draft, kind, each, version=OLD_PICKLISTS, qualified=True)
+        fresh = build_field(Place(each.name, each.label, draft.objects[kind.name.lower()], draft), told)
+        rows.append({"kind": "field", "object": kind.name, "body": field_to_json(fresh), "guarded": False})
+        draft = draft.copy().apply(rows)
+        rows += _rebuilt(draft, draft.objects[kind.name.lower()], each.name, above=above)
+    return rows
+
+
+def find_users(draft: "Draft", kind: ObjectType, made: Field) -> list[str]:
+    """The calculated fields and validation rules that need a field."""
+    column, table = quote(made.name), quote(kind.name)
+    named = [f"{kind.name}.{each.name}" for each in _formulas_with(kind, made.name)]
+    found = named + [
+        f"{other.name}.{each.name}" for other in draft.objects.values() for each in other.fields
+        if each.formula and each.custom and column in each.formula and (other.name == kind.name or table in each.formula)
+        and f"{other.name}.{each.name}" not in named
+    ]  # fmt: skip
+    without = replace(kind, fields=kind.without([made.name]).fields)
+    for name, body in draft.notes.items():
+        if name.lower().startswith(f"{DEPLOYED}{kind.name}.".lower()):
+            try:
+                make_rule(without, draft.schema(), {"formula": body.get("errorConditionFormula"), "message": ""})
+            except ValueError:
+                found.append(name.removeprefix(DEPLOYED))
+    return found
 
 
 def describe_field(draft: "Draft", kind: ObjectType, made: Field, *, version: float, qualified: bool) -> Values:
     """A field as readMetadata tells it, its elements in alphabetical order behind the name."""
     facts: Values = {"externalId": made.external_id, "label": made.label, "type": type_word(made)} if made.custom else {}
     word = type_word(made)
-    if made.custom:
+    if made.calculated:
+        facts |= _sizes(made, word) if word in {"Number", "Currency", "Percent"} else {}
+        facts["inlineHelpText"] = made.help
+    elif made.custom:
         facts |= _sizes(made, word)
         facts |= {"inlineHelpText": made.help, "caseSensitive": made.case_sensitive or None, "defaultValue": _default(made)}
         facts["required"] = None if word in {"Checkbox", "MasterDetail", "AutoNumber"} else not made.nillable

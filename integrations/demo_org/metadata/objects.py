@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from integrations.demo_org.metadata.fields import check_name, describe_field, field_rows
+from integrations.demo_org.metadata.validation import describe_rule, rule_names, rule_rows
 from integrations.demo_org.metadata.values import Refused, Values, as_list, text_of
 from integrations.demo_org.schema.catalogue import fields as make
 from integrations.demo_org.schema.stored import object_to_json
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from integrations.demo_org.schema.changes import Draft, Row
 
 REQUIRED = ("label", "pluralLabel", "nameField", "deploymentStatus", "sharingModel")
-MODELED = frozenset({"fullName", "label", "pluralLabel", "nameField", "fields"})
+MODELED = frozenset({"fullName", "label", "pluralLabel", "nameField", "fields", "validationRules"})
 # parts of an object file that this org has no use for: refused rather than dropped silently
-NOT_IMITATED = ("validationRules", "businessProcesses", "webLinks", "sharingReasons", "indexes")
+NOT_IMITATED = ("businessProcesses", "webLinks", "sharingReasons", "indexes")
 NAME_LENGTH = 80
 
 
@@ -45,7 +46,7 @@ def object_rows(draft: "Draft", values: Values, *, create: bool, update: bool) -
 
 
 def _field_changes(draft: "Draft", kind: ObjectType, values: Values) -> "list[Row]":
-    """The changes for the fields inside an object."""
+    """The changes for the fields and validation rules inside an object."""
     rows: list[Row] = []
     for each in as_list(values.get("fields")):
         own = text_of(each, "fullName")
@@ -55,6 +56,9 @@ def _field_changes(draft: "Draft", kind: ObjectType, values: Values) -> "list[Ro
         made = field_rows(draft, {**each, "fullName": f"{kind.name}.{own}"}, create=True, update=True)
         draft = draft.copy().apply(made)
         rows += made
+    for each in as_list(values.get("validationRules")):
+        named = {**each, "fullName": f"{kind.name}.{text_of(each, 'fullName')}"}
+        rows += rule_rows(draft, named, create=True, update=True)
     return rows
 
 
@@ -134,9 +138,16 @@ def describe_object(draft: "Draft", kind: ObjectType, *, version: float) -> Valu
         facts.setdefault("deploymentStatus", "Deployed")
         facts.setdefault("sharingModel", "ReadWrite" if kind.find("OwnerId") else "ControlledByParent")
         facts["nameField"] = _described_name(named) if named else None
-    shown = [each for each in kind.fields if each.custom and not each.calculated and each.compound is None]
+    shown = [each for each in kind.fields if each.custom and each.compound is None and _is_deployable(draft, kind, each)]
     facts["fields"] = [describe_field(draft, kind, each, version=version, qualified=False) for each in shown]
+    rules = [describe_rule(draft, name, qualified=False) for name in rule_names(draft, kind)]
+    facts["validationRules"] = rules or None
     return {"fullName": kind.name, **{key: facts[key] for key in sorted(facts) if facts[key] is not None}}
+
+
+def _is_deployable(draft: "Draft", kind: ObjectType, made: Field) -> bool:
+    """Whether a field's definition is known in metadata's words: calculated ones of the catalogue are not."""
+    return not made.calculated or f"CustomField:{kind.name}.{made.name}" in draft.notes
 
 
 def _described_name(named: Field) -> Values:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 from integrations.demo_org import ids
-from integrations.demo_org.metadata.components import DIRECTORIES, file_properties, list_components, read_component
+from integrations.demo_org.metadata.components import DIRECTORIES, NESTED, file_properties, list_components, read_component
 from integrations.demo_org.metadata.package import Manifest, read_manifest
 from integrations.demo_org.metadata.values import NAMESPACE, Refused, Values, write_file, write_values
 from integrations.demo_org.soap.envelopes import child_text, child_texts, children
@@ -61,8 +61,8 @@ def pack(org: "DemoOrg", manifest: Manifest, *, folder: str, version: float, mes
                     text = f"Entity of type '{kind}' named '{name}' cannot be found"
                     messages.append({"fileName": f"{FOLDER}package.xml", "problem": text})
                     continue
-                file_kind = "CustomObject" if kind == "CustomField" else kind
-                own = name.partition(".")[0] if kind == "CustomField" else name
+                file_kind = "CustomObject" if kind in NESTED else kind
+                own = name.partition(".")[0] if kind in NESTED else name
                 directory, suffix = DIRECTORIES[file_kind]
                 path = f"{folder}{directory}/{own}.{suffix}"
                 if path not in archive.namelist():
@@ -93,7 +93,7 @@ def _component(org: "DemoOrg", kind: str, name: str, *, version: float) -> Value
     if body is None:
         return None
     plain = {key: value for key, value in body.items() if key != "fullName"}
-    return {"fields": [{**plain, "fullName": name.partition(".")[2]}]} if kind == "CustomField" else plain
+    return {NESTED[kind]: [{**plain, "fullName": name.partition(".")[2]}]} if kind in NESTED else plain
 
 
 def write_package(manifest: Manifest, version: float) -> str:

@@ -76,8 +76,15 @@ def _drop_field(draft: Draft, row: Row) -> None:
     draft.guarded.get(kind.name.lower(), set()).discard(row["field"].lower())
 
 
+def _rules_of(draft: Draft, object_name: str) -> list[str]:
+    """The notes that are validation rules of an object."""
+    return [name for name in draft.notes if name.lower().startswith(f"ValidationRule:{object_name}.".lower())]
+
+
 def _drop_object(draft: Draft, row: Row) -> None:
     draft.objects.pop(row["object"].lower(), None)
+    for name in _rules_of(draft, row["object"]):
+        draft.notes.pop(name)
     draft.guarded.pop(row["object"].lower(), None)
 
 
@@ -87,6 +94,8 @@ def _rename_object(draft: Draft, row: Row) -> None:
     if kind is None:
         return
     draft.objects[new.lower()] = replace(kind, name=new)
+    for name in _rules_of(draft, old):
+        draft.notes[f"ValidationRule:{new}.{name.rpartition('.')[2]}"] = draft.notes.pop(name)
     if old.lower() in draft.guarded:
         draft.guarded[new.lower()] = draft.guarded.pop(old.lower())
     for key, each in draft.objects.items():

@@ -35,7 +35,8 @@ def describe_field(made: Field, kind: ObjectType) -> dict[str, Any]:
         "autoNumber": made.auto_number,
         "byteLength": length if made.type in PLAIN_LENGTH else length * BYTES_PER_CHARACTER,
         "calculated": made.calculated,
-        "calculatedFormula": made.formula.replace("{row}.", "") if made.formula and made.custom else None,
+        "calculatedFormula": made.formula_text
+        or (made.formula.replace("{row}.", "") if made.formula and made.custom else None),
         "cascadeDelete": made.cascade_delete,
         "caseSensitive": made.case_sensitive,
         "compoundFieldName": made.compound,

@@ -22,7 +22,7 @@ class Field:
     Stored in a column of the same name: text as TEXT (NOCASE unless `case_sensitive` or an id), boolean as 0/1, int as
     INTEGER, double/currency/percent as REAL, date as YYYY-MM-DD, datetime as YYYY-MM-DDTHH:MM:SS.000Z, time as
     HH:MM:SS.000Z, multipicklist as a;b in definition order. A calculated field has no column: `formula` is an SQL
-    expression over the row's columns, written with `{row}.` before each column name.
+    expression over the row's columns, written with `{row}.` before each column name; `formula_text` is what describe shows.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Field:
     case_sensitive: bool = False
     calculated: bool = False
     formula: str | None = None
+    formula_text: str | None = None
     auto_number: bool = False
     name_field: bool = False
     name_pointing: bool = False

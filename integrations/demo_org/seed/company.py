@@ -19,7 +19,8 @@ ADMINISTRATOR, STANDARD, INTEGRATION = "System Administrator", "Standard User", 
 PROFILES = {
     ADMINISTRATOR: {name for name, _ in PERMISSIONS},
     STANDARD: {"ApiEnabled", "RunReports"},
-    INTEGRATION: {"ApiEnabled", "ViewSetup", "ViewAllData", "RunReports"},
+    # the last two let the integration deploy its own fields, as an administrator who wants that would grant them
+    INTEGRATION: {"ApiEnabled", "ViewSetup", "ViewAllData", "RunReports", "CustomizeApplication", "ModifyMetadata"},
     "Marketing User": {"ApiEnabled", "RunReports"},
     "Support User": {"RunReports"},
 }
@@ -229,9 +230,12 @@ def _allow_integration(loader: Loader, permission_set: str, stamps: tuple) -> No
         " PermissionsModifyAllRecords *",
     )
     fields = loader.table("FieldPermissions", "ParentId SobjectType Field PermissionsEdit PermissionsRead SystemModstamp")
-    for name in ("Account", "Contact", "Opportunity"):
+    for name, key in (
+        ("Account", "External_Id__c"), ("Contact", "External_Id__c"), ("Opportunity", "External_Id__c"),
+        ("Workspace__c", "Workspace_Key__c"),
+    ):  # fmt: skip
         objects.add((objects.next_id(), permission_set, name, 1, 1, 1, 0, 1, 0, *stamps))
-        fields.add((fields.next_id(), permission_set, name, f"{name}.External_Id__c", 1, 1, stamps[4]))
+        fields.add((fields.next_id(), permission_set, name, f"{name}.{key}", 1, 1, stamps[4]))
 
 
 def _add_packages(loader: Loader, days: Days, ids: dict, stamps: tuple) -> None:

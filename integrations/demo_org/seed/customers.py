@@ -1,9 +1,16 @@
-"""Accounts with their people: prospects, customers, churned ones, duplicates, merged and deleted ones."""
+"""Accounts with their people and workspaces: prospects, customers, churned ones, duplicates, merged and deleted ones."""
 
 from dataclasses import dataclass, field
 
 from integrations.demo_org.seed.company import Company
 from integrations.demo_org.seed.dice import Days, Dice
+from integrations.demo_org.seed.experience import (
+    ACCOUNT_FIELDS,
+    CONTACT_FIELDS,
+    account_values,
+    contact_values,
+    write_workspaces,
+)
 from integrations.demo_org.seed.loading import Loader
 from integrations.demo_org.seed.words import (
     COMPANY_FIRST,
@@ -25,13 +32,14 @@ ACCOUNT_COLUMNS = (
     " NumberOfEmployees Ownership Description Rating OwnerId LastActivityDate CleanStatus AccountSource CurrencyIsoCode"
     " External_Id__c Legacy_Number__c Domain_Key__c Customer_Number__c Segment__c Lifecycle__c Region__c Subregion__c"
     " Product_Lines__c ARR__c Seats__c NPS__c Health__c Customer_Since__c Renewal_Date__c Churned_On__c Is_Reference__c"
-    " Support_Url__c Support_Opens__c Headquarters__Latitude__s Headquarters__Longitude__s Notes__c Summary__c *"
+    " Support_Url__c Support_Opens__c Headquarters__Latitude__s Headquarters__Longitude__s Notes__c Summary__c"
+    f" {ACCOUNT_FIELDS} *"
 )
 CONTACT_COLUMNS = (
     "IsDeleted MasterRecordId AccountId LastName FirstName Salutation Name MailingStreet MailingCity MailingState"
     " MailingCountry Phone MobilePhone Email Title Department LeadSource ReportsToId Birthdate OwnerId LastActivityDate"
     " IsEmailBounced PhotoUrl CleanStatus CurrencyIsoCode External_Id__c Member_Number__c Product_Role__c Languages__c"
-    " Last_Seen__c NPS__c Newsletter__c *"
+    f" Last_Seen__c NPS__c Newsletter__c {CONTACT_FIELDS} *"
 )
 LIVES = ["Prospect"] * 9 + ["Onboarding"] + ["Live"] * 8 + ["At Risk"] + ["Churned"]
 SEGMENTS = ["Enterprise"] * 3 + ["Mid-Market"] * 7 + ["Small Business"] * 10
@@ -42,6 +50,7 @@ SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"
 LINES = ("Planning", "Forecasting", "Workspace", "Connect", "Insights")
 LANGUAGE_SETS = ("English", "English;German", "German", "English;French", "English;Spanish", "Japanese", "English;Portuguese")
 MERGED_EVERY, BIN_EVERY, DOUBLE_EVERY, SPECIAL_EVERY = 67, 59, 43, 41
+SAME_DOMAIN_EVERY, SAME_NAME_EVERY, FREE_DOMAIN_EVERY = 47, 53, 61
 
 
 @dataclass(slots=True)
@@ -72,8 +81,14 @@ def seed_customers(loader: Loader, dice: Dice, days: Days, company: Company, num
     for number in numbers:
         customer = _invent(loader, dice, company, number)
         twin = before if before and number % DOUBLE_EVERY == 0 else None
+        _share(customer, before, is_twin=twin is not None)
         _write_account(loader, dice, days, company, customer, made, twin)
         _write_people(loader, dice, days, customer)
+        if customer.since is not None:
+            at = days.date(customer.since) + "T09:00:00.000Z"
+            write_workspaces(
+                loader, days, customer.id, number, name=customer.name, domain=customer.domain, owner=customer.owner, at=at
+            )
         made.append(customer)
         if number % MERGED_EVERY == 0:
             _write_gone(loader, dice, days, company, customer, merged=True)
@@ -81,6 +96,16 @@ def seed_customers(loader: Loader, dice: Dice, days: Days, company: Company, num
             _write_gone(loader, dice, days, company, customer, merged=False)
         before = customer
     return made
+
+
+def _share(customer: Customer, before: Customer | None, *, is_twin: bool) -> None:
+    """Let some accounts share the domain or the name of the one before, and some have no domain of their own."""
+    if before and (is_twin or customer.number % SAME_DOMAIN_EVERY == 0):
+        customer.domain = before.domain
+    elif before and customer.number % SAME_NAME_EVERY == 0:
+        customer.name = before.name
+    elif customer.number % FREE_DOMAIN_EVERY == 0:
+        customer.domain = FREE_MAIL[0]
 
 
 def _invent(loader: Loader, dice: Dice, company: Company, number: int) -> Customer:
@@ -162,6 +187,7 @@ def _write_account(
         f"https://{domain}/support" if is_customer else None, "08:30:00.000Z" if is_customer else None, place[5], place[6],
         f"Plans for {customer.segment.lower()} needs.\nSecond line with “quotes”, a comma, a ; semicolon." if number % 5 == 0
         else None, f"<p><b>{customer.segment}</b> account in {place[0]}</p>" if is_customer else None,
+        *account_values(number, days, key=twin.number if twin else number),
         created_at, customer.owner, changed_at, customer.owner, changed_at,
     ))  # fmt: skip
 
@@ -194,6 +220,7 @@ def _write_people(loader: Loader, dice: Dice, days: Days, customer: Customer) ->
             f"/services/images/photo/{id_}", "Pending", customer.currency, f"user-{number:07d}" if is_user else None,
             float(number) if number % 3 else None, ("Owner", "Admin", "Editor", "Viewer")[turn % 4] if is_user else None,
             dice.pick(LANGUAGE_SETS), days.moment(-dice.between(0, 60), dice) if is_user else None, None, int(number % 4 == 0),
+            *contact_values(number, days),
             created_at, customer.owner, changed_at, customer.owner, changed_at,
         ))  # fmt: skip
         boss = boss or id_
@@ -205,8 +232,8 @@ def _mail(first: str, last: str, number: int, domain: str) -> str | None:
     if number % 29 == 0:
         return None
     local = "".join(letter for letter in f"{first}.{last}".lower() if (letter.isascii() and letter.isalnum()) or letter == ".")
-    if number % 13 == 0:
-        return f"demo-{local}.{number}@{FREE_MAIL[number % len(FREE_MAIL)]}"
+    if number % 13 == 0 or domain in FREE_MAIL:
+        return f"demo-{local}.{number}@{domain if domain in FREE_MAIL else FREE_MAIL[number % len(FREE_MAIL)]}"
     return f"{local}.{number}@{domain}".upper() if number % 37 == 0 else f"{local}.{number}@{domain}"
 
 
@@ -224,7 +251,7 @@ def _write_gone(loader: Loader, dice: Dice, days: Days, company: Company, winner
         "Website": f"https://{winner.domain}", "OwnerId": winner.owner, "CleanStatus": "Pending",
         "CurrencyIsoCode": winner.currency,
         "Customer_Number__c": f"CUST-{winner.number + (5_000_000 if merged else 6_000_000)}", "Segment__c": winner.segment,
-        "Lifecycle__c": "Prospect",
+        "Lifecycle__c": "Prospect", "PX_Is_Active__c": 0,
         "Region__c": winner.region, "ARR__c": 0.0, "Is_Reference__c": 0, "CreatedDate": created_at, "CreatedById": winner.owner,
         "LastModifiedDate": gone, "LastModifiedById": winner.owner, "SystemModstamp": gone,
     }  # fmt: skip
@@ -241,7 +268,8 @@ def _write_gone_person(loader: Loader, winner: Customer, account: str, gone: str
     row = dict.fromkeys(table.columns) | {
         "Id": id_, "IsDeleted": 1, "AccountId": account, "LastName": "Test", "FirstName": "Terry", "Name": "Terry Test",
         "Email": f"terry.test@{winner.domain}", "OwnerId": winner.owner, "IsEmailBounced": 0, "CleanStatus": "Pending",
-        "CurrencyIsoCode": winner.currency, "Newsletter__c": 0, "CreatedDate": created_at, "CreatedById": winner.owner,
+        "CurrencyIsoCode": winner.currency, "Newsletter__c": 0, "PX_Is_Active__c": 0,
+        "CreatedDate": created_at, "CreatedById": winner.owner,
         "LastModifiedDate": gone, "LastModifiedById": winner.owner, "SystemModstamp": gone,
     }  # fmt: skip
     table.add(tuple(row.values()))

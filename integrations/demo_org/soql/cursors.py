@@ -63,6 +63,13 @@ class Cursors:
                 self._drop(next(iter(self._open)))
         return name
 
+    def clear(self) -> int:
+        """Forget all cursors; how many there were."""
+        with self._lock:
+            count, self._bytes = len(self._open), 0
+            self._open.clear()
+        return count
+
     def _drop(self, name: str) -> None:
         self._bytes -= len(self._open.pop(name).listed)
 

@@ -47,7 +47,10 @@ def test_an_object_with_a_field_can_be_used_at_once(core: Core) -> None:
             "<fullName>Account.Made__c</fullName><label>x</label><type>Lookup</type><referenceTo>Nope</referenceTo>",
             "INVALID_FIELD",
         ),
-        ("<fullName>Account.Made__c</fullName><label>x</label><type>Text</type><formula>1</formula>", "INVALID_TYPE"),
+        (
+            "<fullName>Account.Made__c</fullName><label>x</label><type>Text</type><formula>1</formula>",
+            "FIELD_INTEGRITY_EXCEPTION",
+        ),
         (
             "<fullName>Account.Made__c</fullName><label>x</label><type>Date</type><unique>true</unique>",
             "FIELD_INTEGRITY_EXCEPTION",

@@ -15,6 +15,7 @@ from integrations.demo_org.schema.catalogue.fields import (
     formula,
     identity,
     last_activity,
+    link,
     modstamp,
     moment,
     money,
@@ -26,6 +27,7 @@ from integrations.demo_org.schema.catalogue.fields import (
     text,
     viewed,
 )
+from integrations.demo_org.schema.catalogue.people import experience
 from integrations.demo_org.schema.types import ObjectType
 
 METRICS = "Active Users; API Calls; Stored Gigabytes; Workflow Runs"
@@ -90,6 +92,16 @@ def playbook() -> ObjectType:
     ])  # fmt: skip
 
 
+def workspace() -> ObjectType:
+    """Workspace__c: a customer's workspace in the product; it can stand in for the account."""
+    return define("Workspace__c", "Workspace", "Workspaces", "a04", [
+        identity("Record"), owner("Group User"), deleted(),
+        text("Name", "Workspace Name", 80, name_field=True, defaulted_on_create=True), *audit(), last_activity(), *viewed(),
+        link("Website__c", "Website"), ref("Account__c", "Account", "Account", children="Workspaces__r"),
+        text("Workspace_Key__c", "Workspace Key", 64, external_id=True, unique=True), *experience(),
+    ])  # fmt: skip
+
+
 def deal_signal() -> ObjectType:
     """Deal_Signal__e: a platform event; it is published by creating one, and cannot be queried."""
     made = define("Deal_Signal__e", "Deal Signal", "Deal Signals", "e00", [
@@ -103,4 +115,4 @@ def deal_signal() -> ObjectType:
 
 def objects() -> list[ObjectType]:
     """Custom objects and events."""
-    return [project(), usage(), nps_response(), playbook(), deal_signal()]
+    return [project(), usage(), nps_response(), playbook(), workspace(), deal_signal()]

@@ -52,6 +52,16 @@ PRODUCT_LINES = "Planning; Forecasting; Workspace; Connect; Insights"
 LANGUAGES = "English; German; French; Spanish; Japanese; Portuguese"
 
 
+def experience() -> list[Field]:
+    """What a product experience tool writes to the record that stands for a customer's account."""
+    return [
+        number("PX_Active_Users_30d__c", "PX Active Users (30 days)", 8, 0), text("PX_Health__c", "PX Health", 40),
+        pick("PX_Plan__c", "PX Plan", "Free; Starter; Team; Enterprise", restricted=True),
+        moment("PX_Last_Seen__c", "PX Last Seen"), number("PX_NPS_Score__c", "PX NPS Score", 3, 0),
+        flag("PX_Is_Active__c", "PX Is Active"),
+    ]  # fmt: skip
+
+
 def _account_custom() -> list[Field]:
     subregions = tuple(PicklistValue(name, name, valid_for=(region,)) for name, region in SUBREGIONS.items())
     tier = "CASE WHEN {row}.ARR__c >= 250000 THEN 'Platinum' WHEN {row}.ARR__c >= 75000 THEN 'Gold' "
@@ -80,6 +90,8 @@ def _account_custom() -> list[Field]:
         *location("Headquarters__c", "Headquarters"),
         area("Notes__c", "Success Notes", 32768),
         rich("Summary__c", "Executive Summary"),
+        *experience(),
+        text("Product_Account_Id__c", "Product Account ID", 80, external_id=True, help="The account's id in our product."),
         formula("Tier__c", "Tier", "string", tier, groupable=True),
         formula("ARR_per_Seat__c", "ARR per Seat", "double", "ROUND({row}.ARR__c / NULLIF({row}.Seats__c, 0), 2)"),
     ]
@@ -138,6 +150,10 @@ def contact() -> ObjectType:
         pick("Product_Role__c", "Product Role", "Owner; Admin; Editor; Viewer", restricted=True),
         multi("Languages__c", "Languages", LANGUAGES), moment("Last_Seen__c", "Last Seen in Product"),
         number("NPS__c", "NPS Score", 3, 0), flag("Newsletter__c", "Newsletter"),
+        moment("PX_Last_Seen__c", "PX Last Seen"), text("PX_Role__c", "PX Role", 60),
+        number("PX_Sessions_30d__c", "PX Sessions (30 days)", 8, 0), number("PX_NPS_Score__c", "PX NPS Score", 3, 0),
+        flag("PX_Is_Active__c", "PX Is Active"),
+        text("Product_User_Id__c", "Product User ID", 80, external_id=True, help="The person's id in our product."),
     ], mergeable=True)  # fmt: skip
 
 

@@ -42,6 +42,7 @@ PERMISSIONS = (
     ("ApiEnabled", "API Enabled"), ("ViewSetup", "View Setup and Configuration"), ("ModifyAllData", "Modify All Data"),
     ("ViewAllData", "View All Data"), ("BulkApiHardDelete", "Bulk API Hard Delete"), ("ManageUsers", "Manage Internal Users"),
     ("RunReports", "Run Reports"), ("CustomizeApplication", "Customize Application"),
+    ("ModifyMetadata", "Modify Metadata Through Metadata API Functions"),
 )  # fmt: skip
 
 
