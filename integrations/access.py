@@ -23,6 +23,12 @@ SCOPES = {
     "connections:write": "Test, pause and resume connections",
     "runs:read": "Read runs and row outcomes",
     "runs:write": "Start, cancel and retry runs",
+    "customers:read": "Read customers, end users and their links to Salesforce",
+    "customers:write": "Send customers and end users; link, unlink and lock them",
+    "mappings:read": "Read match rules, field mappings and the mirror's state",
+    "mappings:write": "Change match rules and field mappings, start backfills",
+    "outbox:read": "Read what waits to be written to Salesforce and why",
+    "outbox:write": "Retry, edit and dismiss waiting rows; undo runs; allow mass changes",
 }
 
 

@@ -1,6 +1,7 @@
 """Tells people what needs them: one message per change of state, one digest when many connections fail, one recovery note.
 
-A row per cause stays open until it recovers; the message is mail to `ALERT_EMAILS`, all admins and the people named.
+A row per cause stays open until it recovers; the message is mail to `ALERT_EMAILS`, all admins and the people named, and a
+delivery to each alert channel (webhook, chat hook) that admins configured.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,8 @@ from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from integrations.models import Alert, SalesforceOrg
+from integrations import hook_bodies
+from integrations.models import Alert, AlertChannel, AlertDelivery, SalesforceOrg
 
 log = structlog.get_logger(__name__)
 DIGEST_KEY = "connections"
@@ -83,7 +85,7 @@ def recover_alert(key: str, *, now: datetime, note: str = "") -> bool:
             return False
         Alert.objects.filter(pk=alert.pk).update(recovered_at=now)
         if alert.notified_at is not None and alert.part_of_id is None:
-            transaction.on_commit(lambda: _send_recovery(alert, note))
+            transaction.on_commit(lambda: _send_recovery(alert, note, now=now))
         digest = alert.part_of
     if digest is not None and not digest.parts.filter(recovered_at=None).exists():
         recover_alert(digest.key, now=now, note="All of them are connected again.")
@@ -142,13 +144,41 @@ def _notify(alerts: Sequence[Alert], *, now: datetime, covering: Sequence[Alert]
         return 0
     _claim(alerts, now)
     for alert in alerts:
-        link = f"{settings.BASE_URL}{alert.url}" if alert.url.startswith("/") else alert.url
-        _mail(f"[Causeway] {alert.title}", "\n\n".join(part for part in (alert.body, link) if part), _recipients(alerts))
+        _mail(
+            f"[Causeway] {alert.title}", "\n\n".join(part for part in (alert.body, _link(alert)) if part), _recipients(alerts)
+        )
+        _queue(hook_bodies.RAISED, alert, now=now)
     return len(alerts)
 
 
-def _send_recovery(alert: Alert, note: str) -> None:
-    _mail(f"[Causeway] Solved: {alert.title}", note or "This works again; nothing needs to be done.", _recipients([alert]))
+def _send_recovery(alert: Alert, note: str, *, now: datetime) -> None:
+    note = note or "This works again; nothing needs to be done."
+    _mail(f"[Causeway] Solved: {alert.title}", note, _recipients([alert]))
+    _queue(hook_bodies.RECOVERED, alert, now=now, note=note)
+
+
+def _link(alert: Alert) -> str:
+    """Absolute address of the page where it can be fixed."""
+    return f"{settings.BASE_URL}{alert.url}" if alert.url.startswith("/") else alert.url
+
+
+def _queue(event: str, alert: Alert, *, now: datetime, note: str = "") -> int:
+    """One waiting delivery for each channel that wants it; the task of the next minute sends them (`hooks.deliver_due`)."""
+    channels = AlertChannel.objects.filter(is_active=True)
+    if alert.severity == Alert.Severity.WARNING:
+        channels = channels.filter(sends_warnings=True)
+    facts = {
+        "title": alert.title, "body": alert.body, "url": _link(alert), "severity": alert.severity, "code": alert.code,
+        "key": alert.key, "connection": alert.org.name if alert.org else "", "since": alert.since.isoformat(),
+        "at": now.isoformat(), "note": note,
+    }  # fmt: skip
+    made = AlertDelivery.objects.bulk_create(
+        AlertDelivery(
+            channel=channel, alert=alert, event=event, body=hook_bodies.body_of(channel.kind, event, facts), next_attempt_at=now
+        )
+        for channel in channels
+    )
+    return len(made)
 
 
 def _mail(subject: str, body: str, recipients: list[str]) -> None:

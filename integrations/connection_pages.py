@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import CharField, Count, Max, Value
 from django.utils import timezone
 from django_q.models import Schedule
 
@@ -27,18 +27,23 @@ class Line:
 
 
 def read_lines(org: SalesforceOrg) -> list[Line]:
-    """The connection's jobs, by label."""
+    """The connection's jobs, by label; those that only a page starts stand there once they have run."""
     newest = Run.objects.filter(org=org).values("job").annotate(newest=Max("id")).values_list("newest", flat=True)
     last = {run.job: run for run in Run.objects.filter(pk__in=list(newest))}
     schedules = dict(Schedule.objects.filter(args__isnull=False).values_list("args", "next_run"))
     lines = []
     for job in jobs.every():
-        if not job.per_org:
+        if not job.per_org or (job.by_hand and job.name not in last):
             continue
         enabled = job.enabled(org)
         next_at = schedules.get(repr((job.name,))) if enabled and org.is_connected else None
         lines.append(Line(job.name, job.label, job.domain, last.get(job.name), next_at, enabled))
     return sorted(lines, key=lambda line: line.label)
+
+
+def shown_lines(lines: list[Line]) -> list[Line]:
+    """Those that are switched on, or were; pages only count the others."""
+    return [line for line in lines if line.enabled or line.last]
 
 
 def state_of(org: SalesforceOrg) -> Shown:
@@ -75,7 +80,8 @@ def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
     return {
         "org": org,
         "shown": state_of(org),
-        "lines": lines,
+        "lines": shown_lines(lines),
+        "switched_off": len(lines) - len(shown_lines(lines)),
         "last_run": max(ended, key=lambda run: run.pk, default=None),
         "next_at": min(next_times, default=None),
         "use": use,
@@ -95,14 +101,15 @@ def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
 
 def dependants_of(org: SalesforceOrg) -> list[tuple[str, int]]:
     """What a deletion takes along, by kind, counted from the model graph so that a new domain cannot be forgotten (R-287)."""
-    found = []
+    counts = []
     for relation in SalesforceOrg._meta.related_objects:
         if relation.related_model._meta.model_name in {"orgsecret", "apiusage", "alert"} or not relation.get_accessor_name():
             continue
-        count = relation.related_model._default_manager.filter(**{relation.field.name: org}).count()
-        if count:
-            found.append((str(relation.related_model._meta.verbose_name_plural), count))
-    return found
+        rows = relation.related_model._default_manager.filter(**{relation.field.name: org}).order_by()
+        kind = Value(str(relation.related_model._meta.verbose_name_plural), output_field=CharField())
+        counts.append(rows.annotate(_kind=kind).values("_kind").annotate(_count=Count("pk")).values_list("_kind", "_count"))
+    first, *others = counts
+    return [(str(kind), n) for kind, n in first.union(*others, all=True) if n]  # one query, however many domains there are
 
 
 def read_broken() -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Everything that pages and API read about runs."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet, Sum
+from django.db.models.expressions import BaseExpression
+from django.db.models.functions import Coalesce, Now
 
 from integrations.access import Person
 from integrations.masking import hide_people, mask_row, may_see_people
 from integrations.models import RowOutcome, Run, RunObject
+from integrations.sorting import order_of
 from integrations.sync import jobs
 
 CLASSES = ("read", "written", "unchanged", "skipped", "failed", "not_attempted")
@@ -23,8 +26,18 @@ def id_in(text: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= MOST_ID else None
 
 
-def find_runs(*, state: str = "", domain: str = "", org: str = "", job: str = "", number: str = "") -> QuerySet[Run]:
-    """Runs, newest first, with their row counts; every filter is a text from the address and may be empty."""
+# Columns of the list of runs; a run that has not ended yet has taken the time until now.
+TOOK = ExpressionWrapper(Coalesce(F("finished_at"), Now()) - F("started_at"), output_field=DurationField())
+RUN_COLUMNS: dict[str, str | BaseExpression] = {
+    "run": "id", "connection": "org__name", "status": "state", "started": "started_at", "took": TOOK,
+    **{name: f"rows_{name}" for name in CLASSES},
+}  # fmt: skip
+
+
+def find_runs(
+    *, state: str = "", domain: str = "", org: str = "", job: str = "", number: str = "", sort: str = ""
+) -> QuerySet[Run]:
+    """Runs, newest first unless `sort` names a column, with their row counts; every text is from the address and may be ""."""
     runs = Run.objects.select_related("org", "requested_by")
     domain, job = (text.replace("\0", "") for text in (domain, job))  # PostgreSQL refuses NUL in any text
     if state in Run.State.values:
@@ -38,7 +51,35 @@ def find_runs(*, state: str = "", domain: str = "", org: str = "", job: str = ""
     if number.strip():
         runs = runs.filter(pk=id_in(number) or 0)
     counted = runs.annotate(**{f"rows_{name}": Coalesce(Sum(f"objects_touched__{name}"), 0) for name in CLASSES})
-    return counted.order_by("-id")  # an aggregate drops the default order
+    return counted.order_by(*order_of(sort, RUN_COLUMNS, usual=["-id"]))  # an aggregate drops the default order
+
+
+@dataclass
+class Fold:
+    """Neighbors of a list of runs. Two or more that changed nothing are `quiet` and fold into one line."""
+
+    runs: list[Run]
+    quiet: bool = False
+
+
+def fold_quiet(found: Iterable[Run]) -> list[Fold]:
+    """The runs of a page (of `find_runs`) with those that changed nothing gathered, in the same order."""
+    folds: list[Fold] = []
+    for run in found:
+        quiet = is_quiet(run)
+        if folds and folds[-1].quiet and quiet:
+            folds[-1].runs.append(run)
+        else:
+            folds.append(Fold([run], quiet))
+    for fold in folds:
+        fold.quiet = fold.quiet and len(fold.runs) > 1
+    return folds
+
+
+def is_quiet(run: Run) -> bool:
+    """Whether a run ended well and nothing came of it: what it read was already right."""
+    changed = ("written", "skipped", "failed", "not_attempted")
+    return run.state == Run.State.SUCCESS and not any(getattr(run, f"rows_{name}") for name in changed)
 
 
 def counts_of(run: Run) -> dict[str, int]:
@@ -65,6 +106,15 @@ def rows_of(run: Run, *, outcome: str = "", code: str = "") -> QuerySet[RowOutco
     if code:
         rows = rows.filter(code=code.replace("\0", ""))
     return rows.order_by("run_object__name", "outcome", "id")
+
+
+def said_of(row: RowOutcome) -> dict[str, str]:
+    """What the ledger kept of Salesforce's answer: kind of request, raw code and HTTP status, each "" when unknown.
+
+    Jobs store them in a row's `detail` under these names; nothing else of a detail is shown (S-115).
+    """
+    detail = row.detail if isinstance(row.detail, dict) else {}
+    return {name: str(detail.get(name) or "")[:80] for name in ("request", "salesforce_code", "http_status")}
 
 
 def shown_to(user: Person, rows: Iterable[RowOutcome]) -> Iterator[RowOutcome]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from django.utils import timezone
 
-from integrations import alerts
+from integrations import alerts, hooks
 from integrations.models import WorkerHeartbeat
 from integrations.orgs import budget, lifecycle, posture
 from integrations.sync import runs
@@ -34,12 +34,14 @@ def beat() -> None:
 
 def purge() -> dict[str, int]:
     """Delete what is past its retention."""
-    return runs.purge(now=timezone.now())
+    now = timezone.now()
+    return runs.purge(now=now) | {"deliveries": hooks.purge(now=now)}
 
 
 def send_alerts() -> int:
-    """Mail what is due."""
-    return alerts.send_due_alerts(now=timezone.now())
+    """Mail what is due and bring waiting messages to their channels."""
+    now = timezone.now()
+    return alerts.send_due_alerts(now=now) + hooks.deliver_due(now=now)
 
 
 def retry_revocations() -> int:

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from integrations.views import connections, runs
+from integrations.views import connections, mappings, mirror, outbox, runs, undo
 
 app_name = "integrations"
 urlpatterns = [
     path("connections/", connections.connection_list, name="connections"),
     path("connections/new/", connections.connection_new, name="connection_new"),
+    path("connections/choose/", connections.connection_choose, name="connection_choose"),
     path("connections/reauthorize/", connections.reauthorize, name="reauthorize"),
     path("connections/revoke-all/", connections.revoke_all, name="revoke_all"),
     path("connections/<int:pk>/", connections.connection, name="connection"),
@@ -25,11 +26,40 @@ urlpatterns = [
     path("connections/<int:pk>/delete/", connections.connection_delete, name="connection_delete"),
     path("accounts/confirm/", connections.confirm_login, name="confirm_login"),
     path("accounts/salesforce/", connections.sign_in_with_salesforce, name="signin_salesforce"),
+    path("undo/", undo.undo_last, name="undo"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/<int:pk>/", runs.run_detail, name="run"),
     path("runs/<int:pk>/progress/", runs.run_progress, name="run_progress"),
     path("runs/<int:pk>/rows.csv", runs.run_rows_csv, name="run_rows_csv"),
     path("runs/<int:pk>/cancel/", runs.cancel, name="run_cancel"),
     path("runs/<int:pk>/retry/", runs.retry, name="run_retry"),
+    path("runs/<int:pk>/retry-rows/", runs.retry_rows, name="run_retry_rows"),
     path("runs/start/", runs.start, name="run_start"),
+    path("mirror/", mirror.mirror_list, name="mirror"),
+    path("mirror/<int:pk>/", mirror.mirror_object, name="mirror_object"),
+    path("mirror/<int:pk>/pause/", mirror.mirror_pause, name="mirror_pause"),
+    path("mirror/<int:pk>/resume/", mirror.mirror_resume, name="mirror_resume"),
+    path("mirror/<int:pk>/backfill/", mirror.mirror_backfill, name="mirror_backfill"),
+    path("mirror/backfills/<int:pk>/", mirror.mirror_backfill_change, name="mirror_backfill_change"),
+    path("outbox/", outbox.outbox, name="outbox"),
+    path("outbox/rows/", outbox.outbox_rows, name="outbox_rows"),
+    path("outbox/rows/<int:pk>/", outbox.outbox_row, name="outbox_row"),
+    path("outbox/retry/", outbox.outbox_retry, name="outbox_retry"),
+    path("outbox/dismiss/", outbox.outbox_dismiss, name="outbox_dismiss"),
+    path("outbox/guards/<int:pk>/", outbox.guard_answer, name="guard_answer"),
+    path("outbox/edits/", outbox.human_edits, name="human_edits"),
+    path("outbox/edits/<int:pk>/", outbox.human_edit, name="human_edit"),
+    path("outbox/targets/<int:pk>/verify/", outbox.outbox_verify, name="outbox_verify"),
+    path("runs/<int:pk>/undo/", outbox.run_undo, name="run_undo"),
+    path("mappings/", mappings.mapping_list, name="mappings"),
+    path("mappings/<int:org_pk>/synchronize/", mappings.synchronize_now, name="synchronize"),
+    path("mappings/<int:org_pk>/<str:entity>/", mappings.mapping_edit, name="mapping"),
+    path("mappings/<int:org_pk>/<str:entity>/targets/", mappings.mapping_targets, name="mapping_targets"),
+    path("mappings/<int:org_pk>/<str:entity>/object/", mappings.mapping_object, name="mapping_object"),
+    path("mappings/<int:org_pk>/<str:entity>/state/", mappings.mapping_state, name="mapping_state"),
+    path("mappings/<int:org_pk>/<str:entity>/dry-run/", mappings.mapping_dry_run, name="mapping_dry_run"),
+    path("mappings/<int:org_pk>/<str:entity>/versions/", mappings.mapping_versions, name="mapping_versions"),
+    path("mappings/<int:org_pk>/<str:entity>/versions/<int:number>/", mappings.mapping_revert, name="mapping_revert"),
+    path("mappings/<int:org_pk>/<str:entity>/file/", mappings.mapping_file, name="mapping_file"),
+    path("mappings/<int:org_pk>/<str:entity>/import/", mappings.mapping_import, name="mapping_import"),
 ]

@@ -9,10 +9,22 @@ class OkrConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the jobs known; models are loaded only now."""
+        from integrations import undo
         from integrations.sync import jobs
-        from okr import refresh
+        from okr import refresh, undoing
 
         jobs.register(
-            jobs.Job(refresh.JOB, "Key result refresh", refresh.DOMAIN, refresh.perform, enabled=lambda org: org.okr_enabled)
+            jobs.Job(
+                refresh.JOB,
+                "Key result refresh",
+                refresh.DOMAIN,
+                refresh.perform,
+                enabled=lambda org: org.okr_enabled,
+                retry_rows=True,
+            )
         )
-        jobs.register(jobs.Job(refresh.ONE_REPORT_JOB, "Report refresh by hand", refresh.DOMAIN, refresh.perform_one_report))
+        jobs.register(
+            jobs.Job(refresh.ONE_REPORT_JOB, "Report refresh by hand", refresh.DOMAIN, refresh.perform_one_report, by_hand=True)
+        )
+        for name, verb in undoing.VERBS.items():
+            undo.register(name, verb)

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from integrations.models import SalesforceOrg
 from okr.models import Department, KeyResult, Objective, Period
 from okr.periods import MOST_SETTLE_DAYS
+from okr.queries import ORDERS
 
 LIST_STATES = [
     ("", "Any"),
@@ -57,17 +58,25 @@ class ObjectiveFilter(forms.Form):
     department = forms.ModelChoiceField(Department.objects.all(), label="Department", required=False, empty_label="Any")
     period = forms.ModelChoiceField(Period.objects.all(), label="Period", required=False, empty_label="Any")
     status = forms.ChoiceField(label="Status", choices=LIST_STATES, required=False)
+    order = forms.ChoiceField(label="Order", choices=ORDERS, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("owner", "department", "period", "status"):
+        for name in ("owner", "department", "period", "status", "order"):
             self.fields[name].widget.attrs["data-autosubmit"] = ""
+        self.fields["order"].narrows = False  # pyright: ignore[reportAttributeAccessIssue]
         self.fields["q"].widget = forms.TextInput(attrs={"type": "search", "placeholder": "Title"})
 
     def chosen(self) -> dict[str, Any]:
         """The usable filters; a value that makes no sense is left out rather than an error."""
         self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value}
+        return {name: value for name, value in self.cleaned_data.items() if value and name != "order"}
+
+    @property
+    def order_in_use(self) -> str:
+        """One of `ORDERS`."""
+        self.is_valid()
+        return self.cleaned_data.get("order", "")
 
 
 class ObjectiveForm(forms.Form):

@@ -17,6 +17,7 @@ from django.db.models import F, QuerySet
 from integrations import audit
 from integrations.access import Refusal, has_role
 from integrations.models import SalesforceOrg
+from integrations.undo import kept_row, row_of
 from okr.models import License, LicenseEvent
 from okr.rights import NotAllowed
 
@@ -97,6 +98,36 @@ def release_license(org: SalesforceOrg, *, user: Any, actor: Any, now: datetime)
     return release_licenses(org, users=[user], actor=actor, now=now) == 1
 
 
+def kept_seats(org: SalesforceOrg, *, users: Iterable[Any]) -> list[dict[str, Any]]:
+    """The seats of `users` as plain data, to be given back by `give_back_seats`."""
+    return [kept_row(seat) for seat in License.objects.filter(org=org, user_id__in=[user.pk for user in users])]
+
+
+def give_back_seats(org: SalesforceOrg, kept: Iterable[dict[str, Any]], *, actor: Any, now: datetime) -> int:
+    """Give seats back that were released a moment ago, with their history; all or none. Returns how many.
+
+    Refusals: `no_seat_left` when they were given to others or the pool was made smaller meanwhile.
+    """
+    _check_role(actor, "operator", "Only operators and admins assign licenses.")
+    rows = [row_of(License, each) for each in kept]
+    known = get_user_model().objects.in_bulk([pk for row in rows for pk in (row.user_id, row.granted_by_id) if pk])
+    with transaction.atomic():
+        pool = _lock(org)
+        holding = set(License.objects.filter(org=org).values_list("user_id", flat=True))
+        wanted = [
+            row for row in rows if row.org_id == org.pk and _can_hold(known.get(row.user_id)) and row.user_id not in holding
+        ]
+        if _held(org).count() + len(wanted) > pool.seats:
+            raise Refusal("no_seat_left", f"All {pool.seats} licenses of {org.name} are in use again.")
+        for row in wanted:
+            row.granted_by = known.get(row.granted_by_id)
+            row.pk = None
+            row.save(force_insert=True)
+            _note(org, known[row.user_id], actor, GRANTED, now, note="Release undone")
+            audit.record("license.granted", actor=actor, target=f"{org.name}: {known[row.user_id].get_username()}")
+    return len(wanted)
+
+
 def change_pool(org: SalesforceOrg, *, seats: int, actor: Any, now: datetime) -> Seats:
     """Set the size of the pool; only an admin may, and never below its use (BW-D1)."""
     _check_role(actor, "admin", "Only an admin changes the number of licenses.")
@@ -153,6 +184,10 @@ def note_use(user: Any, org: SalesforceOrg, *, now: datetime) -> None:
 
 
 # --- Inside ----------------------------------------------------------------------------------------------------------
+
+
+def _can_hold(user: Any) -> bool:
+    return user is not None and user.is_active
 
 
 def _held(org: SalesforceOrg) -> QuerySet[License]:

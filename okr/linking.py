@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils.formats import number_format
 
@@ -19,6 +20,7 @@ from integrations.models import SalesforceOrg
 from integrations.orgs.connect import OrgClient, client_for
 from integrations.salesforce import errors, ids, links
 from integrations.salesforce import reports as wire
+from integrations.undo import kept_row, row_of
 from okr import licenses, periods, readings, rights, sources
 from okr import reports_metadata as metadata
 from okr.models import Activity, KeyResult, Reading, ReportLink
@@ -97,7 +99,7 @@ def check_may_link(user: Any, org: SalesforceOrg) -> None:
 
 
 def search(org: SalesforceOrg, text: str, *, user: Any, page: int = 1) -> Found:
-    """Reports whose name contains `text`, all that the integration user can read (BW-28, BW-D13). Needs a seat."""
+    """Reports with `text` in their name or folder, of all that the integration user can read (BW-28, BW-D13). Needs a seat."""
     check_may_link(user, org)
     page = max(page, 1)
     with client_for(org, domain=DOMAIN) as client:
@@ -223,6 +225,32 @@ def unlink(key_result: KeyResult, *, user: Any, now: datetime) -> None:
         Activity.objects.create(key_result=key_result, actor=user, at=now, verb="unlinked", text=text)
         audit.record("key_result.unlinked", actor=user, target=key_result.title, before=_facts(old))
         old.delete()
+
+
+def link_kept(key_result: KeyResult) -> dict[str, Any] | None:
+    """The link of a key result as plain data, to be put back by `relink`; None when there is none."""
+    row = ReportLink.objects.filter(key_result=key_result).first()
+    return kept_row(row) if row else None
+
+
+def relink(kept: dict[str, Any], *, user: Any, now: datetime) -> str:
+    """Put back a link that `unlink` has just cut, exactly as it was. Needs the rights of unlinking, no seat.
+
+    Refusals: `gone` (key result or connection), `already_linked`.
+    """
+    row = row_of(ReportLink, kept)
+    with transaction.atomic():
+        key_result = KeyResult.objects.select_for_update(of=("self",)).filter(pk=row.key_result_id).first()
+        if key_result is None or not SalesforceOrg.objects.filter(pk=row.org_id).exists():
+            raise Refusal("gone", "The key result or its connection is gone, so the link cannot be put back.")
+        rights.check_key_result(user, key_result)
+        if ReportLink.objects.filter(key_result=key_result).exists():
+            raise Refusal("already_linked", "This key result was linked again meanwhile.")
+        if row.linked_by_id and not get_user_model().objects.filter(pk=row.linked_by_id).exists():
+            row.linked_by_id = None
+        row.save(force_insert=True)
+        _note_linked(key_result, None, row, user=user, now=now)
+    return f"{key_result.title} is linked again."
 
 
 def describe(org: SalesforceOrg, report_id: str, *, user: Any, now: datetime) -> metadata.FieldReport:

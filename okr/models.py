@@ -284,6 +284,7 @@ class License(models.Model):
 
     org_id: int
     user_id: int
+    granted_by_id: int | None
     org = models.ForeignKey(SalesforceOrg, on_delete=models.CASCADE, related_name="licenses")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="licenses")
     granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

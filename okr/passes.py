@@ -20,7 +20,7 @@ from okr.readings import Broken
 from okr.rounds import DueSource
 from okr.running import Clock, Outcome, Ran, Refused, Started
 
-DOMAIN = "okr"
+DOMAIN, ROWS = "okr", "key results"
 PASS_SECONDS = 90  # nothing new starts later: with a run's own 180 s that ends before the queue's 300
 COLLECT_SECONDS = 20  # patience with asynchronous runs within a pass
 LIMIT_WAIT = timedelta(minutes=15)
@@ -31,12 +31,16 @@ Status = ReportLink.Status
 
 @dataclass
 class Round:
-    """Which links a pass is for: those not checked since `start`. Travels in the checkpoint and to follow-up runs."""
+    """Which links a pass is for: those not checked since `start`. Travels in the checkpoint and to follow-up runs.
+
+    `rows_of`: only the links that the run of this number could not read (0 = all).
+    """
 
     start: str
     everything: bool = False
     slice: int = 0
     part: int = 0
+    rows_of: int = 0
 
     @property
     def began(self) -> datetime:
@@ -59,7 +63,7 @@ class Pass:
 
     @property
     def tally(self) -> Tally:
-        return self.recorder.object("key results")
+        return self.recorder.object(ROWS)
 
     def work(self, part: Sequence[DueSource]) -> bool:
         """Read every source of `part`; True when some are under way or unread and a follow-up run must go on."""
@@ -73,14 +77,14 @@ class Pass:
                     self.recorder.spent(client.calls)
                     self._keep_learned()
         except (NotConnected, errors.AuthError) as error:
-            self._give_up(Status.CONNECTION, str(error))
+            self._give_up(Status.CONNECTION, str(error), error)
             results.write_unreachable(self.org, status=Status.CONNECTION, reason=str(error), now=timezone.now())
             raise
         except errors.LimitReached as error:
-            self._give_up(Status.LIMIT, sources.status_of(error)[1])
+            self._give_up(Status.LIMIT, sources.status_of(error)[1], error)
             raise
         except errors.UpstreamUnavailable as error:
-            self._give_up(Status.UPSTREAM, sources.status_of(error)[1])
+            self._give_up(Status.UPSTREAM, sources.status_of(error)[1], error)
             raise
         if self.beyond_limit:
             self._give_up(
@@ -160,7 +164,7 @@ class Pass:
         elif isinstance(outcome, Refused):
             self._raise_if_general(outcome.error)
             status, reason = sources.status_of(outcome.error, filtered=bool(source.filters))
-            told = results.Told(self.org, at, run)
+            told = results.Told(self.org, at, run, call=running.said_by(outcome.error, outcome.request))
             results.write_refusal(source, Broken(status, reason), told, tally=self.tally, save=self._save)
         self.open.pop(source.key, None)
 
@@ -184,7 +188,7 @@ class Pass:
             if known is None:
                 known = described[source.report_id] = self._describe(client, source.report_id, changed)
             if isinstance(known, errors.SalesforceError):
-                self._settle(source, Refused(known))
+                self._settle(source, Refused(known, "report_describe"))
             else:
                 source.body = sources.run_metadata(known, source.filters)
 
@@ -199,14 +203,14 @@ class Pass:
         except errors.SalesforceError as error:
             return error
 
-    def _give_up(self, status: str, reason: str) -> None:
+    def _give_up(self, status: str, reason: str, error: Exception | None = None) -> None:
         """Links that this pass does not come to keep their value and say why; the ledger names each as not attempted."""
         ids = [pk for source in self.open.values() for pk in source.link_ids]
         for start in range(0, len(ids), results.BATCH):
             rows = ReportLink.objects.filter(pk__in=ids[start : start + results.BATCH], frozen_at=None)
             rows.exclude(status=status).update(status=status, status_reason=reason, status_since=timezone.now())
         for pk in ids:
-            self.tally.not_attempted(str(pk), status, reason)
+            self.tally.not_attempted(str(pk), status, reason, detail=running.said_by(error))
 
     def _save(self) -> None:
         self.recorder.save(asdict(self.round))

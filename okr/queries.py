@@ -1,16 +1,17 @@
 """What pages and API read about objectives, key results, links and seats: a fixed number of queries, however long the list."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Concat, Lower, NullIf
 
 from integrations.models import SalesforceOrg
 from integrations.orgs.states import refusal_of
+from integrations.sorting import order_of, sort_rows
 from okr.models import Activity, CheckIn, KeyResult, License, Objective, Reading, ReportLink
 from okr.progress import Node, Part, RollUp, progress_of, roll_up
 
@@ -18,6 +19,28 @@ Status = ReportLink.Status
 QUIET = (Status.FRESH, Status.NOT_READ, Status.FROZEN)
 AT_ONCE = 200  # objectives of an export that are in memory together
 PARAMETERS = 10_000  # ids in one statement
+
+
+# Columns by which lists can be sorted; `?sort=` names them.
+OBJECTIVE_COLUMNS: dict[str, Any] = {
+    "title": "title", "owner": Lower("owner__username"), "department": "department__name", "period": "period__starts_on",
+}  # fmt: skip
+KEY_RESULT_COLUMNS: dict[str, Callable[[KeyResult], Any]] = {
+    "key_result": lambda each: each.title.casefold(),
+    "owner": lambda each: (each.owner.get_full_name() or each.owner.get_username()).casefold(),
+    "progress": lambda each: progress_of(start=each.start, target=each.target, current=each.current),
+    "now": lambda each: each.current,
+    "target": lambda each: each.target,
+    "status": lambda each: state_of(each) or None,
+}
+SEAT_COLUMNS: dict[str, Any] = {
+    "person": Lower(Coalesce(NullIf(Concat("user__first_name", "user__last_name"), Value("")), "user__username")),
+    "links": "links", "used": "last_used_at", "assigned": "granted_at",
+}  # fmt: skip
+ORDERS = (
+    ("", "Title"), ("-progress", "Most progress"), ("progress", "Least progress"), ("owner", "Owner"),
+    ("department", "Department"), ("-period", "Latest period"), ("period", "Earliest period"),
+)  # fmt: skip
 
 
 @dataclass
@@ -28,17 +51,20 @@ class ObjectiveRow:
     key_results: list[KeyResult] = field(default_factory=list)
     progress: Decimal | None = None
     unknown: int = 0
+    others: int = 0  # key results that are not listed, because they are of another connection or of none
 
 
 # --- Objectives ------------------------------------------------------------------------------------------------------
 
 
 def find_objectives(
-    *, q: str = "", owner: Any = None, department: Any = None, period: Any = None, status: str = "", attention: bool = False
-) -> QuerySet[Objective]:
+    *, q: str = "", owner: Any = None, department: Any = None, period: Any = None, status: str = "", attention: bool = False,
+    org: SalesforceOrg | None = None,
+) -> QuerySet[Objective]:  # fmt: skip
     """Objectives by title; text, owner and status also find those whose key results match. Archived ones only on request.
 
-    `status`: a confidence word, or stale (a link does not deliver), linked, manual, archived.
+    `status`: a confidence word, or stale (a link does not deliver), linked, manual, archived. `org`: only objectives with key
+    results that are read from that connection.
     """
     found = Objective.objects.select_related("owner", "department", "period", "parent").order_by("title", "pk")
     found = found.filter(archived_at__isnull=status != "archived")
@@ -57,34 +83,59 @@ def find_objectives(
         found = found.filter(_having(conditions[status]))
     if attention:
         found = found.filter(_having(needs_attention()))
+    if org is not None:
+        found = found.filter(_having(link__org=org))
     return found
 
 
-def rows_of(objectives: Iterable[Objective]) -> list[ObjectiveRow]:
-    """The objectives with key results, links and rolled-up progress; three queries however many there are."""
+def in_order(objectives: QuerySet[Objective], order: str) -> Sequence[Objective] | QuerySet[Objective]:
+    """The objectives in one of `ORDERS`. Progress is computed, so that order reads the ids and numbers of all of them."""
+    if order.removeprefix("-") != "progress":
+        return objectives.order_by(*order_of(order, OBJECTIVE_COLUMNS, usual=["title", "pk"]))
+    listed = list(objectives)
+    shares = progress_below([each.pk for each in listed])
+    keys = {"progress": lambda each: shares[each.pk].progress if each.pk in shares else None}
+    return sort_rows(listed, order, keys)
+
+
+def rows_of(objectives: Iterable[Objective], *, sort: str = "", org: SalesforceOrg | None = None) -> list[ObjectiveRow]:
+    """The objectives with key results, links and rolled-up progress; three queries however many there are.
+
+    `sort` (a name of `KEY_RESULT_COLUMNS`) orders the key results within each objective; with `org` only those read from that
+    connection are listed, while the progress stays that of all.
+    """
     rows = {objective.pk: ObjectiveRow(objective) for objective in objectives}
     key_results = (
         KeyResult.objects.filter(objective__in=rows).select_related("owner", "link__org").order_by("objective_id", "pk")
     )
     for key_result in key_results:
         row = rows[key_result.objective_id]  # pyright: ignore[reportAttributeAccessIssue]
+        link = link_of(key_result)
+        if org is not None and (link is None or link.org_id != org.pk):
+            row.others += 1
+            continue
         key_result.objective = row.objective
-        show_connection(link_of(key_result))
+        show_connection(link)
         row.key_results.append(key_result)
     for pk, rolled in progress_below(list(rows)).items():
         rows[pk].progress, rows[pk].unknown = rolled.progress, rolled.unknown
+    if sort:
+        for row in rows.values():
+            row.key_results = sort_rows(row.key_results, sort, KEY_RESULT_COLUMNS)
     return list(rows.values())
 
 
-def all_rows(objectives: QuerySet[Objective]) -> Iterator[ObjectiveRow]:
+def all_rows(
+    objectives: Sequence[Objective] | QuerySet[Objective], *, sort: str = "", org: SalesforceOrg | None = None
+) -> Iterator[ObjectiveRow]:
     """Every row of a list of any length, a part at a time."""
     part: list[Objective] = []
-    for objective in objectives.iterator(AT_ONCE):
+    for objective in objectives.iterator(AT_ONCE) if isinstance(objectives, QuerySet) else objectives:
         part.append(objective)
         if len(part) == AT_ONCE:
-            yield from rows_of(part)
+            yield from rows_of(part, sort=sort, org=org)
             part = []
-    yield from rows_of(part)
+    yield from rows_of(part, sort=sort, org=org)
 
 
 def progress_below(wanted: Sequence[int]) -> dict[int, RollUp]:
@@ -160,6 +211,17 @@ def activity_of(key_result: KeyResult) -> QuerySet[Activity]:
     return Activity.objects.filter(key_result=key_result).select_related("actor")
 
 
+def state_of(key_result: KeyResult) -> str:
+    """The one word that matters most: a broken source, else reached, else what its people say; "" for nothing to say."""
+    link = link_of(key_result)
+    if link is not None and link.status not in QUIET:
+        return link.status
+    share = progress_of(start=key_result.start, target=key_result.target, current=key_result.current)
+    if share is not None and share >= 1:
+        return "done"
+    return key_result.confidence or ("not_started" if share is None else "")
+
+
 # --- What needs somebody -------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +269,7 @@ def show_connection(link: ReportLink | None) -> ReportLink | None:
 # --- Licenses ------------------------------------------------------------------------------------------------------------
 
 
-def seats_held(org: SalesforceOrg, *, q: str = "") -> QuerySet[License]:
+def seats_held(org: SalesforceOrg, *, q: str = "", sort: str = "") -> QuerySet[License]:
     """Seats of active people with how many key results they linked and their departments; two queries with the departments."""
     links = (
         ReportLink.objects.filter(org=org, linked_by=OuterRef("user")).order_by().values("linked_by").annotate(n=Count("pk"))
@@ -217,7 +279,8 @@ def seats_held(org: SalesforceOrg, *, q: str = "") -> QuerySet[License]:
         named = Q(user__username__icontains=q) | Q(user__first_name__icontains=q) | Q(user__last_name__icontains=q)
         held = held.filter(named | Q(user__email__icontains=q))
     held = held.annotate(links=Coalesce(Subquery(links.values("n"), output_field=IntegerField()), Value(0)))
-    return held.prefetch_related("user__departments").order_by("user__first_name", "user__last_name", "user__username")
+    usual = ["user__first_name", "user__last_name", "user__username"]
+    return held.prefetch_related("user__departments").order_by(*order_of(sort, SEAT_COLUMNS, usual=usual))
 
 
 def takers_of(link: ReportLink) -> QuerySet[License]:

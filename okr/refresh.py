@@ -4,7 +4,7 @@ A pass makes exactly one report run for each distinct (report, filters), however
 of Salesforce's hourly runs. It never waits long: what is not finished when its time is up goes on in a follow-up run.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,13 +17,13 @@ from integrations.orgs import budget
 from integrations.orgs.connect import OrgClient, client_for
 from integrations.orgs.states import refusal_of
 from integrations.salesforce import errors
-from integrations.sync import runs
+from integrations.sync import row_retries, runs
 from integrations.sync.runs import Recorder
 from integrations.sync.tally import Tally
 from okr import licenses, notices, periods, results, rights, rounds, running, sources
 from okr import reports_metadata as metadata
 from okr.models import KeyResult, ReportLink
-from okr.passes import DOMAIN, Pass, Round
+from okr.passes import DOMAIN, ROWS, Pass, Round
 from okr.readings import Broken
 from okr.rounds import DueSource
 from okr.running import Clock, Outcome, Ran, Refused, Started
@@ -34,6 +34,7 @@ GO_ON_AFTER = timedelta(seconds=60)
 MOST_PARTS = 60  # follow-up runs of one round (I-09)
 AGAIN_AFTER = timedelta(minutes=5)  # BW-D7
 MOST_LOOKS = 20  # follow-up runs for one report that a person asked for
+ROUND_FIELDS = tuple(each.name for each in fields(Round))
 Status = ReportLink.Status
 
 
@@ -46,7 +47,7 @@ def perform(recorder: Recorder) -> None:
     recorder.save(asdict(this))
     if not org.okr_enabled:
         return
-    due = rounds.due_sources(org, round_start=this.began, everything=this.everything, now=now)
+    due = rounds.due_sources(org, round_start=this.began, everything=this.everything, only=_rows_of(this), now=now)
     if not this.everything:
         this.slice = this.slice or rounds.slice_size(len(due))
     part = due[: this.slice] if this.slice else due
@@ -80,12 +81,18 @@ def _round_of(recorder: Recorder, now: datetime) -> Round:
     run, known = recorder.run, recorder.checkpoint or recorder.run.arguments
     follows = run.trigger == Run.Trigger.SYSTEM or run.resumed_from is not None
     if follows and known.get("start"):
-        this = Round(**{name: known[name] for name in ("start", "everything", "slice", "part") if name in known})
+        this = Round(**{name: known[name] for name in ROUND_FIELDS if name in known})
         slot = rounds.slot_of(now)
         return this if this.everything or this.began >= slot else Round(start=slot.isoformat())
     if run.trigger == Run.Trigger.SCHEDULE:
         return Round(start=(run.slot or rounds.slot_of(now)).isoformat())
-    return Round(start=max(run.queued_at, run.started_at or run.queued_at).isoformat(), everything=True)
+    rows_of = int(run.arguments.get(row_retries.ROWS_OF) or 0)
+    return Round(start=max(run.queued_at, run.started_at or run.queued_at).isoformat(), everything=True, rows_of=rows_of)
+
+
+def _rows_of(this: Round) -> list[int] | None:
+    """Links that the run named by the round left undone; None for a round of all links."""
+    return [int(key) for key in row_retries.keys_of(this.rows_of, kind=ROWS)] if this.rows_of else None
 
 
 def _go_on(recorder: Recorder, this: Round, *, waits: bool, more: int, now: datetime) -> None:
@@ -94,7 +101,7 @@ def _go_on(recorder: Recorder, this: Round, *, waits: bool, more: int, now: date
     if not (waits or more) or too_late or this.part >= MOST_PARTS:
         return
     wait = GO_ON_AFTER if waits else rounds.SLICE_GAP
-    following = Round(this.start, this.everything, this.slice, this.part + 1)
+    following = replace(this, part=this.part + 1)
     runs.request_run(
         JOB, org=recorder.org, trigger=Run.Trigger.SYSTEM, user=recorder.run.requested_by, arguments=asdict(following), now=now,
         not_before=now + wait,
@@ -191,7 +198,7 @@ def _read_in_ledger(link: ReportLink, *, user: Any, now: datetime) -> bool:
 def _read_one(link: ReportLink, recorder: Recorder | None, *, now: datetime, looks: int = 0) -> bool:
     """Run the report of `link` and write all links that share it; True when it goes on asynchronously."""
     source = rounds.source_of(link, now=now)
-    tally = recorder.object("key results") if recorder else None
+    tally = recorder.object(ROWS) if recorder else None
     client = client_for(link.org, domain=DOMAIN)
     with client:
         try:
@@ -201,7 +208,7 @@ def _read_one(link: ReportLink, recorder: Recorder | None, *, now: datetime, loo
                 source.body = sources.run_metadata(description, source.filters)
             outcome = _run_one(client, link.org, source, now=now)
         except errors.SalesforceError as error:
-            outcome = Refused(error)
+            outcome = Refused(error, "report_describe")
         finally:
             if recorder:
                 recorder.spent(client.calls)
@@ -258,4 +265,5 @@ def _write_one(
     if isinstance(outcome.error, (errors.LimitReached, errors.UpstreamUnavailable)):
         raise outcome.error
     status, reason = sources.status_of(outcome.error, filtered=bool(source.filters))
-    results.write_refusal(source, Broken(status, reason), results.Told(org, at, run), tally=tally)
+    told = results.Told(org, at, run, call=running.said_by(outcome.error, outcome.request))
+    results.write_refusal(source, Broken(status, reason), told, tally=tally)

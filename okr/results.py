@@ -28,13 +28,14 @@ Verdict = Callable[[ReportLink], Value | Broken]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is the same for all links of one answer."""
+    """What is the same for all links of one answer. `call`: what the ledger keeps of the call for rows that fail."""
 
     org: SalesforceOrg
     at: datetime
     run: Run | None = None
     report_name: str = ""
     report_format: str = ""
+    call: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -100,7 +101,7 @@ def _write(source: DueSource, decide: Verdict, told: Told, *, tally: Tally | Non
                 save()
         # Counted only once it is committed: a stopped run must not count rows that were rolled back.
         if tally:
-            _count(batch, tally)
+            _count(batch, tally, told.call)
             _count_gone(set(wanted) - set(before), tally)
         _tell(batch, before, told)
 
@@ -251,7 +252,7 @@ def _note_changes(links: Sequence[ReportLink], told: Told, why: Broken | None = 
 # --- Ledger and messages ---------------------------------------------------------------------------------------------
 
 
-def _count(batch: Batch, tally: Tally) -> None:
+def _count(batch: Batch, tally: Tally, call: Mapping[str, Any]) -> None:
     unchanged = 0
     for link, value in batch.good:
         old = batch.old[link.pk]
@@ -265,7 +266,9 @@ def _count(batch: Batch, tally: Tally) -> None:
     if unchanged:
         tally.unchanged(unchanged)
     for link, why in batch.broken:
-        tally.failed(str(link.pk), why.status, why.reason, label=link.key_result.title, salesforce_id=link.report_id)
+        tally.failed(
+            str(link.pk), why.status, why.reason, label=link.key_result.title, salesforce_id=link.report_id, detail=dict(call)
+        )
     for link, code in batch.passed_over:
         tally.skipped(str(link.pk), code, "A newer reading was there already.", label=link.key_result.title)
 
@@ -284,4 +287,5 @@ def _tell(batch: Batch, before: Mapping[int, str], told: Told) -> None:
 
 def told_by(report: Mapping[str, Any], org: SalesforceOrg, *, at: datetime, run: Run | None) -> Told:
     """What an answer says about the report itself."""
-    return Told(org, at, run, sources.name_of(report), sources.format_of(report))
+    call = {"request": "report_run", "http_status": 200}
+    return Told(org, at, run, sources.name_of(report), sources.format_of(report), call)

@@ -1,6 +1,6 @@
 """What a pass has to read: due links grouped by source, each source one report run (BW-D7, BW-D16), in a handful of queries."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,14 +41,19 @@ def slot_of(now: datetime) -> datetime:
     return slot if slot <= now else slot - HOUR
 
 
-def due_sources(org: SalesforceOrg, *, round_start: datetime, everything: bool, now: datetime) -> list[DueSource]:
+def due_sources(
+    org: SalesforceOrg, *, round_start: datetime, everything: bool, now: datetime, only: Collection[int] | None = None
+) -> list[DueSource]:
     """Sources with links that were not checked since `round_start`, longest unchecked first.
 
     `everything` (a person's run) also takes links that back off after failures. Links of closed periods are due once, after
-    their settle offset; between the end and that instant they rest.
+    their settle offset; between the end and that instant they rest. `only`: no other links than these.
     """
     due: dict[str, DueSource] = {}
-    rows = ReportLink.objects.filter(org=org, frozen_at=None, key_result__objective__archived_at=None).values_list(
+    links = ReportLink.objects.filter(org=org, frozen_at=None, key_result__objective__archived_at=None)
+    if only is not None:
+        links = links.filter(pk__in=only)
+    rows = links.values_list(
         "pk", "source_key", "report_id", "settle_days", "last_checked_at", "next_check_at", "key_result__objective__period_id"
     )
     rests = _Resting(now)

@@ -19,6 +19,7 @@ from okr.rounds import DueSource
 
 AT_ONCE = 8  # of the 20 that Salesforce allows for the whole org
 POLL_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+RUN, START, RESULT = "report_run", "report_instance", "report_result"  # kinds of request, as the transport names them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call failed; the class of the error says what that means."""
+    """The call failed; the class of the error says what that means. `request` is its kind, as in the ledger of calls."""
 
     error: errors.SalesforceError
+    request: str = RUN
 
 
 Outcome = Ran | Started | Refused
@@ -72,7 +74,7 @@ def start(client: OrgClient, source: DueSource) -> Outcome:
     try:
         return Started(wire.start_report(client, source.report_id, metadata=source.body))
     except errors.SalesforceError as error:
-        return Refused(error)
+        return Refused(error, START)
 
 
 def collect(client: OrgClient, source: DueSource) -> Outcome:
@@ -81,13 +83,22 @@ def collect(client: OrgClient, source: DueSource) -> Outcome:
     try:
         answer = wire.read_instance(client, source.report_id, source.instance_id)
     except errors.SalesforceError as error:
-        return Refused(error)
+        return Refused(error, RESULT)
     if wire.instance_state(answer) == "Error":
         message = "The report run in the background ended with an error."
-        return Refused(errors.SalesforceError(message, code="REPORT_RUN_FAILED", status=400))
+        return Refused(errors.SalesforceError(message, code="REPORT_RUN_FAILED", status=400), RESULT)
     if "factMap" not in answer:
         return Started(source.instance_id)
     return Ran(answer, time.monotonic() - begin)
+
+
+def said_by(error: Exception | None, request: str = "") -> dict[str, Any]:
+    """What a row's ledger entry keeps of a refusal for the expert: kind of request, Salesforce's own code, HTTP status."""
+    about: dict[str, Any] = {"request": request} if request else {}
+    if isinstance(error, errors.SalesforceError):
+        about |= {"salesforce_code": error.code} if error.code else {}
+        about |= {"http_status": error.status} if error.status else {}
+    return about
 
 
 def do_all(work: Work, sources: Sequence[DueSource], *, clock: Clock) -> Iterator[tuple[DueSource, Outcome]]:

@@ -3,12 +3,31 @@
 from rest_framework.routers import SimpleRouter
 
 from integrations.api.connections import ConnectionViewSet
+from integrations.api.customers import CustomerViewSet, EndUserViewSet
+from integrations.api.links import DuplicateViewSet, ExplainViewSet, LinkEventViewSet, LinkViewSet
+from integrations.api.mappings import MappingViewSet
+from integrations.api.mirror import BackfillViewSet, MirrorObjectViewSet, MirrorSettingsViewSet
+from integrations.api.outbox import GuardViewSet, HumanEditViewSet, OutboxRowViewSet, OutboxTargetViewSet
 from integrations.api.runs import RunViewSet
 from okr.api import register_okr
 
 router = SimpleRouter()
 router.register("connections", ConnectionViewSet, basename="connection")
 router.register("runs", RunViewSet, basename="run")
+router.register("mappings", MappingViewSet, basename="mapping")
+router.register("customers", CustomerViewSet, basename="customer")
+router.register("end-users", EndUserViewSet, basename="end-user")
+router.register("links", LinkViewSet, basename="link")
+router.register("link-events", LinkEventViewSet, basename="link-event")
+router.register("duplicates", DuplicateViewSet, basename="duplicate")
+router.register("explain", ExplainViewSet, basename="explain")
+router.register("mirror/objects", MirrorObjectViewSet, basename="mirror-object")
+router.register("mirror/backfills", BackfillViewSet, basename="backfill")
+router.register("mirror/settings", MirrorSettingsViewSet, basename="mirror-settings")
+router.register("outbox/targets", OutboxTargetViewSet, basename="outbox-target")
+router.register("outbox/rows", OutboxRowViewSet, basename="outbox-row")
+router.register("outbox/guards", GuardViewSet, basename="outbox-guard")
+router.register("outbox/edits", HumanEditViewSet, basename="outbox-edit")
 register_okr(router)
 
 urlpatterns = router.urls

@@ -303,6 +303,17 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunState": "integrations.models.Run.State",
+        "ConnectionState": "integrations.models.SalesforceOrg.State",
+        "MirrorObjectState": "integrations.models.MirrorObject.State",
+        "MirrorFieldState": "integrations.models.MirrorField.State",
+        "BackfillState": "integrations.models.Backfill.State",
+        "MappingState": "integrations.models.Mapping.State",
+        "RecordLinkState": "integrations.models.RecordLink.State",
+        "OutboxTargetState": "integrations.models.OutboxTarget.State",
+        "OutboxRowState": "integrations.models.OutboxRow.State",
+    },
 }
 
 # --- Static files, language, time ----------------------------------------------------------------------------------
@@ -336,6 +347,16 @@ ALERT_EMAILS: list[str] = _words("ALERT_EMAILS")
 
 # --- Salesforce ----------------------------------------------------------------------------------------------------
 API_BUDGET_SHARE = _whole_number("API_BUDGET_PERCENT", default=20, at_least=1) / 100  # I-18: our part of the daily limit
+ALERT_HOOK_INTERNAL_ORIGINS = _words("ALERT_HOOK_INTERNAL_ORIGINS")
+
+LAKE_URL = env.str("LAKE_URL", default=f"file://{DATA_DIR / 'lake'}").rstrip("/")
+if not LAKE_URL.startswith(("file:///", "s3://", "gs://")):
+    raise _refuse("LAKE_URL", "must begin with file:///, s3:// or gs://.")
+LAKE_ENGINE_URL = env.str("LAKE_ENGINE_URL", default="duckdb://")  # runs the SQL over the lake's files
+if not LAKE_ENGINE_URL.startswith(("duckdb://", "chdb://", "clickhouse://", "clickhouses://")):
+    raise _refuse("LAKE_ENGINE_URL", "must begin with duckdb://, chdb://, clickhouse:// or clickhouses://.")
+LAKE_MEMORY_MB = _whole_number("LAKE_MEMORY_MB", default=256)  # of one job; beyond it the engine spills to disk
+
 REFRESH_MINUTE = _whole_number("REFRESH_MINUTE", default=0)  # BW-D7: minute of the hour at which key results refresh
 if REFRESH_MINUTE > 59:
     raise _refuse("REFRESH_MINUTE", f"must be between 0 and 59, not {REFRESH_MINUTE}.")

@@ -43,6 +43,12 @@ STATUSES = {
     "api_disabled": Status("Action needed", "bad", "octagon-alert"),
     "locked": Status("Action needed", "bad", "lock"),
     "disconnected": Status("Disconnected", "quiet", "plug"),
+    # waiting rows of the outbox
+    "retrying": Status("Tried again by itself", "info", "rotate-ccw"),
+    "waiting_parent": Status("Waiting for its parent", "quiet", "hourglass"),
+    "parked": Status("Needs a person", "bad", "octagon-alert"),
+    "conflict": Status("Several rows claim one record", "warn", "triangle-alert"),
+    "dismissed": Status("Left alone", "quiet", "ban"),
     # key results and their links
     "on_track": Status("On track", "ok", "trending-up"),
     "at_risk": Status("At risk", "warn", "triangle-alert"),

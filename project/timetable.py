@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 
+from integrations.sync.mapping.schedule import MAP_CRON, PUSH_CRON
+
 PREFIX = "causeway: "
 
 
@@ -31,9 +33,17 @@ def timetable() -> list[Slot]:
         Slot("revocations", "*/5 * * * *", "Revoke what a disconnect could not", call="integrations.tasks.retry_revocations"),
         Slot("blocked addresses", "*/15 * * * *", "Try orgs that refused our address", call="integrations.tasks.retry_blocked"),
         Slot("usage watch", "*/10 * * * *", "Notice API use that is not ours", call="integrations.tasks.watch_usage"),
+        Slot("mirror read", "0 0 * * *", "Read what changed in Salesforce (PX-14)", job="mirror.read"),
         Slot("okr refresh", f"{settings.REFRESH_MINUTE} * * * *", "Read the reports behind key results", job="okr.refresh"),
+        Slot("mapping push", PUSH_CRON, "Push mapped fields to Salesforce (PX-16)", job="mapping.push"),
+        Slot("mapping pull", MAP_CRON, "Match and map what was fetched (PX-15)", job="mapping.pull"),
+        Slot("mirror reconcile", "0 5 * * *", "Compare the mirror with Salesforce", job="mirror.reconcile"),
+        Slot("mirror formulas", "30 5 * * *", "Compare calculated fields where it is due", job="mirror.formulas"),
         Slot("posture", "20 5 * * *", "Check permissions of the integration users", call="integrations.tasks.check_posture"),
         Slot("okr watch", "*/10 * * * *", "Key results of connections that are down say so", call="okr.tasks.watch"),
+        Slot("lake upkeep", "20 1,7,13,19 * * *", "Compact the lake, delete what must go", job="lake.upkeep"),
+        Slot("outbox verify", "0 6 * * 0", "Compare what we wrote with live values (R-154)", job="outbox.verify"),
+        Slot("outbox upkeep", "50 1 * * *", "Forget what old pushes sent", call="integrations.sync.outbox.upkeep.run_upkeep"),
         Slot("purge", "40 1 * * *", "Delete row outcomes and runs past their retention", call="integrations.tasks.purge"),
     ]
 

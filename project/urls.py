@@ -6,14 +6,26 @@ from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from project import health, views
+from project import back_office, customer_views, health, views
 
 admin.site.login = views.admin_sign_in  # one door for everybody: throttled, in the audit
+back_office.widen_policy(admin.site)
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("", include("integrations.urls")),
     path("okr/", include("okr.urls")),
+    path("customers/", customer_views.customer_list, name="customers"),
+    path("customers/export.csv", customer_views.customers_csv, name="customers_csv"),
+    path("customers/conflicts/", customer_views.conflicts, name="customer_conflicts"),
+    path("customers/end-users/", customer_views.end_user_list, name="end_users"),
+    path("customers/end-users/export.csv", customer_views.end_users_csv, name="end_users_csv"),
+    path("customers/end-users/<int:pk>/", customer_views.end_user, name="end_user"),
+    path("customers/links/<int:pk>/undo/", customer_views.link_undo, name="link_undo"),
+    path("customers/<int:pk>/", customer_views.customer, name="customer"),
+    path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/", customer_views.link_change, name="link_change"),
+    path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/wins/", customer_views.link_wins, name="link_wins"),
+    path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/why/", customer_views.match_trace, name="match_trace"),
     path("accounts/login/", views.SignIn.as_view(), name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("oauth/", include("social_django.urls", namespace="social")),
@@ -21,6 +33,7 @@ urlpatterns = [
     path("api/schema/", login_required(SpectacularAPIView.as_view()), name="schema"),
     path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="schema")), name="api_docs"),
     path("api/v1/", include("project.api_urls")),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

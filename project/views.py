@@ -9,14 +9,16 @@ from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from integrations import audit
 from integrations.access import access
+from integrations.chosen_org import chosen_org
 from integrations.fresh import mark_fresh
 from integrations.orgs.oauth import sign_in_orgs
 from project.home import read_overview
@@ -26,7 +28,15 @@ from project.home import read_overview
 @access("member")
 def home(request: HttpRequest) -> HttpResponse:
     """Is everything fine? Problems first, then what runs next and what ran last."""
-    return render(request, "home.html", {"overview": read_overview(request.user, now=timezone.now())})
+    overview = read_overview(request.user, now=timezone.now(), org=chosen_org(request))
+    return render(request, "home.html", {"overview": overview})
+
+
+@require_safe
+@access("anonymous")
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for the icon of pages that name none: the back office, the API reference."""
+    return redirect(static("favicon.svg"))
 
 
 class SignIn(LoginView):

@@ -19,6 +19,11 @@ def _quick_passwords(settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def _lake_of_its_own(settings, tmp_path) -> None:
+    settings.LAKE_URL = f"file://{tmp_path / 'lake'}"
+
+
 @pytest.fixture
 def cast(db) -> Cast:
     return make_cast()

@@ -59,6 +59,16 @@ class UserAdmin(SuperUsersOnly, DjangoUserAdmin):
     """People; each change of rights is in the audit with before and after."""
 
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    filter_horizontal = ()
+    autocomplete_fields = ["groups"]
+    # Rights come from roles, which are groups; a permission of one person alone is found by nobody.
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Rights", {"fields": (*RIGHTS, "groups")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ["last_login", "date_joined"]
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Note the rights before the form's values are stored."""

@@ -16,7 +16,7 @@ from integrations.access import Refusal
 from integrations.admin.runs import ReadOnlyAdmin
 from integrations.audit import address_of
 from integrations.connection_pages import state_of
-from integrations.models import Alert, ApiUsage, SalesforceIdentity, SalesforceOrg
+from integrations.models import ApiUsage, SalesforceIdentity, SalesforceOrg
 from integrations.orgs import lifecycle, posture
 
 EDITABLE = ("name", "environment", "seats", "okr_enabled", "sign_in_enabled")
@@ -124,14 +124,3 @@ class SalesforceIdentityAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_add_permission(request)
-
-
-@admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
-    """What needed a person, open ones first."""
-
-    list_display = ["title", "severity", "org", "since", "notified_at", "recovered_at", "code"]
-    list_filter = ["severity", "org", ("recovered_at", admin.EmptyFieldListFilter)]
-    search_fields = ["title", "key"]
-    list_select_related = ["org"]
-    ordering = ["recovered_at", "-since"]

@@ -13,7 +13,7 @@ from integrations import queries
 from integrations.access import Refusal
 from integrations.audit import address_of, record
 from integrations.models import RowOutcome, Run, SalesforceOrg
-from integrations.sync import jobs, runs
+from integrations.sync import jobs, row_retries, runs
 
 
 class RunSerializer(serializers.ModelSerializer):
@@ -37,10 +37,25 @@ class RowSerializer(serializers.ModelSerializer):
     """What became of one row."""
 
     object = serializers.CharField(source="run_object.name")
+    request = serializers.SerializerMethodField(help_text="Kind of the request that was refused, such as report_run.")
+    salesforce_code = serializers.SerializerMethodField(help_text="Salesforce's own error code.")
+    http_status = serializers.SerializerMethodField(help_text="HTTP status of Salesforce's answer.")
 
     class Meta:
         model = RowOutcome
-        fields = ["object", "key", "label", "salesforce_id", "outcome", "code", "message", "at"]
+        fields = [
+            "object", "key", "label", "salesforce_id", "outcome", "code", "message", "request", "salesforce_code",
+            "http_status", "at",
+        ]  # fmt: skip
+
+    def get_request(self, row: RowOutcome) -> str:
+        return queries.said_of(row)["request"]
+
+    def get_salesforce_code(self, row: RowOutcome) -> str:
+        return queries.said_of(row)["salesforce_code"]
+
+    def get_http_status(self, row: RowOutcome) -> str:
+        return queries.said_of(row)["http_status"]
 
 
 class StartRun(serializers.Serializer):
@@ -112,6 +127,14 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         """A new run of the same job."""
         again = runs.retry_run(self.get_object(), user=request.user, now=timezone.now())
         record("run.retried", actor=request.user, target=f"run {pk} as {again.pk}", address=address_of(request))
+        return self._answer(again.pk, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={202: RunSerializer})
+    @action(detail=True, methods=["post"], url_path="retry-rows")
+    def retry_rows(self, request: Request, pk: str | None = None) -> Response:
+        """A new run for the rows that failed or were not attempted, and no others; not every job can."""
+        again = row_retries.retry_rows(self.get_object(), user=request.user, now=timezone.now())
+        record("run.rows_retried", actor=request.user, target=f"run {pk} as {again.pk}", address=address_of(request))
         return self._answer(again.pk, status.HTTP_202_ACCEPTED)
 
     def _answer(self, pk: int, code: int = status.HTTP_200_OK) -> Response:

@@ -75,6 +75,9 @@ class SalesforceOrg(models.Model):
         "sign in with Salesforce", default=False, help_text="People may sign in here with their user of this org."
     )
     okr_enabled = models.BooleanField("key results", default=True, help_text="Switch of the key-result domain.")
+    product_enabled = models.BooleanField(
+        "product experience", default=True, help_text="Switch of the product-experience sync."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

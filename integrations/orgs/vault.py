@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 from integrations.access import Refusal
-from integrations.models import OrgSecret, SalesforceOrg
+from integrations.models import AlertChannel, OrgSecret, SalesforceOrg
 
 Kind = OrgSecret.Kind
 # Long random texts whose end says nothing; the end of a password would.
@@ -71,6 +71,23 @@ def read(org: SalesforceOrg, kind: str) -> str | None:
     return None if secret is None else _open(secret)
 
 
+def seal(label: str, text: str) -> bytes:
+    """Encrypt `text` for a row that is not a connection's; `label` names the row, so that it opens nowhere else."""
+    return _box().encrypt(f"{label}:".encode() + text.encode())
+
+
+def unseal(label: str, ciphertext: bytes) -> str:
+    """Clear text of what `seal` made for the same `label`. Raises `VaultLocked`."""
+    try:
+        clear = _box().decrypt(ciphertext)
+    except InvalidToken:
+        raise VaultLocked("A secret was encrypted with another key.") from None
+    expected = f"{label}:".encode()
+    if not hmac.compare_digest(clear[: len(expected)], expected):
+        raise VaultLocked("A secret was found in the wrong row.")
+    return clear[len(expected) :].decode()
+
+
 def erase(org: SalesforceOrg, kinds: Iterable[str] | None = None) -> int:
     """Delete the given kinds (all when None); returns how many there were. Needs no key."""
     secrets = OrgSecret.objects.filter(org=org)
@@ -121,4 +138,22 @@ def rotate_all() -> tuple[int, int]:
             continue
         # Only if nobody replaced the secret meanwhile; theirs is encrypted with the newest key already.
         done += OrgSecret.objects.filter(pk=secret.pk, ciphertext=old).update(ciphertext=new)
+    more_done, more_unreadable = _rotate_channels(box)
+    return done + more_done, unreadable + more_unreadable
+
+
+def _rotate_channels(box: MultiFernet) -> tuple[int, int]:
+    """The same for addresses and signing secrets of alert channels."""
+    done, unreadable = 0, 0
+    for channel in AlertChannel.objects.iterator(chunk_size=500):
+        for field in ("address", "secret"):
+            old = bytes(getattr(channel, field))
+            if not old:
+                continue
+            try:
+                new = box.rotate(old)
+            except InvalidToken:
+                unreadable += 1
+                continue
+            done += AlertChannel.objects.filter(**{"pk": channel.pk, field: old}).update(**{field: new})
     return done, unreadable

@@ -151,14 +151,11 @@ def download_page(client: Client, job: Job, into: IO[bytes], *, locator: str = "
     params = ({"locator": locator} if locator else {}) | ({"maxRecords": str(page_rows)} if page_rows else {})
     start = into.tell()
     for left in (2, 1, 0):
-        answer = client.request(
-            "GET", f"{job.path}/results", params=params, headers={"Accept": "text/csv"}, into=into, deadlines=BULK_DEADLINES
-        )
+        headers = _fetch(client, job, into, params, {}, BULK_DEADLINES)
         columns, rows = _count_rows(into, start)
-        said = answer.headers.get("Sforce-NumberOfRecords", "")
+        said = headers.get("Sforce-NumberOfRecords", "")
         if not said.isdigit() or int(said) == rows:
-            next_locator = answer.headers.get("Sforce-Locator", "null")
-            return PageFile(rows, "" if next_locator == "null" else next_locator, columns)
+            return PageFile(rows, _next_locator(headers), columns)
         into.seek(start)
         into.truncate()
         if not left:
@@ -167,17 +164,71 @@ def download_page(client: Client, job: Job, into: IO[bytes], *, locator: str = "
     raise AssertionError("unreachable")
 
 
+@dataclass(frozen=True)
+class RawPage:
+    """A page as it came: `announced` rows (None when Salesforce did not say), and the next locator, empty on the last."""
+
+    announced: int | None
+    locator: str
+
+
+def fetch_page(
+    client: Client,
+    job: Job,
+    into: IO[bytes],
+    *,
+    locator: str = "",
+    compressed: bool = True,
+    deadlines: Deadlines = BULK_DEADLINES,
+) -> RawPage:
+    """One page with its header line, unread: whoever parses it compares its rows with `announced` (R-031).
+
+    `compressed=False` is for an org on the same machine, where packing takes longer than sending.
+    """
+    params = {"locator": locator} if locator else {}
+    headers = _fetch(client, job, into, params, {} if compressed else {"Accept-Encoding": "identity"}, deadlines)
+    said = headers.get("Sforce-NumberOfRecords", "")
+    return RawPage(int(said) if said.isdigit() else None, _next_locator(headers))
+
+
+def _fetch(
+    client: Client, job: Job, into: IO[bytes], params: dict[str, str], headers: dict[str, str], deadlines: Deadlines
+) -> Mapping[str, str]:
+    path, wanted = f"{job.path}/results", {"Accept": "text/csv", **headers}
+    return client.request("GET", path, params=params, headers=wanted, into=into, deadlines=deadlines).headers
+
+
+def _next_locator(headers: Mapping[str, str]) -> str:
+    found = headers.get("Sforce-Locator", "null")
+    return "" if found == "null" else found
+
+
+@dataclass(frozen=True)
+class PageList:
+    """Locators of pages that may be fetched at the same time, and the path of the next such list, empty on the last."""
+
+    locators: tuple[str, ...]
+    following: str
+
+
+def read_page_list(client: Client, job: Job, path: str = "") -> PageList:
+    """Up to five result pages (the first locator may be empty); `path` is an earlier list's `following`. One call."""
+    data = client.get(path or f"{job.path}/resultPages")
+    pages = data.get("resultPages") if isinstance(data, dict) else None
+    if not isinstance(pages, list):
+        raise UnexpectedAnswer("A list of result pages has no pages.", code="BAD_RESULT_PAGES")
+    following = "" if data.get("done", True) else str(data.get("nextRecordsUrl") or "")
+    return PageList(tuple(_locator_in(str(page.get("resultUrl") or "")) for page in pages), following)
+
+
 def result_links(client: Client, job: Job) -> Iterator[list[str]]:
     """Locators of result pages that may be fetched at the same time, up to five at once (the first one may be empty)."""
-    path, seen = f"{job.path}/resultPages", set[str]()
+    path, seen = "", set[str]()
     for _ in range(MOST_PAGES):
-        data = client.get(path)
-        pages = data.get("resultPages") if isinstance(data, dict) else None
-        if not isinstance(pages, list):
-            raise UnexpectedAnswer("A list of result pages has no pages.", code="BAD_RESULT_PAGES")
-        yield [_locator_in(str(page.get("resultUrl") or "")) for page in pages]
-        path = str(data.get("nextRecordsUrl") or "")
-        if data.get("done", True) or not path:
+        pages = read_page_list(client, job, path)
+        yield list(pages.locators)
+        path = pages.following
+        if not path:
             return
         if path in seen:
             raise UnexpectedAnswer("Salesforce repeated a list of result pages; it was stopped.", code="REPEATED_CURSOR")

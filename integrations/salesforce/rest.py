@@ -1,16 +1,18 @@
 """Single records over REST, and the small resources around them."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from integrations.salesforce.client import Client, read_page
+from integrations.salesforce.client import LONGEST_URL, Client, Page, read_page
 from integrations.salesforce.composite import RowAnswer, read_row, upsert_rows
-from integrations.salesforce.errors import UnexpectedAnswer
+from integrations.salesforce.errors import TooLarge, UnexpectedAnswer
 from integrations.salesforce.ids import to_18
-from integrations.salesforce.soql import field_name, object_name
+from integrations.salesforce.soql import encoded_length, field_name, object_name
 from integrations.salesforce.values import read_moment
 
 
@@ -65,6 +67,47 @@ def child_records(client: Client, value: Mapping[str, Any] | None) -> Iterator[d
             raise UnexpectedAnswer("Salesforce repeated a query cursor; the query was stopped.", code="REPEATED_CURSOR")
         seen.add(page.cursor)
         value = client.get(page.cursor)
+
+
+@dataclass(frozen=True)
+class DatedPage:
+    """A page of a query, and when Salesforce began to answer by its own clock (UTC; None when it did not say)."""
+
+    page: Page
+    began: datetime | None
+
+
+def query_page(client: Client, query: str = "", *, cursor: str = "", all_rows: bool = False) -> DatedPage:
+    """The first page of a query, or the one that `cursor` names. `all_rows` includes deleted and archived records.
+
+    The time is the answer's Date (whole seconds) less what we waited for it: our clock measures that span and nothing else, so
+    that it may be wrong by hours. Raises `QueryExpired` when the cursor is gone (R-034), `TooLarge` when the query is too long.
+    """
+    if not cursor and encoded_length(query) > LONGEST_URL:
+        raise TooLarge("The query is too long for one request; ask for fewer fields at once, or use Bulk.", code="URI_TOO_LONG")
+    if cursor and (not cursor.startswith("/services/data/")):
+        raise UnexpectedAnswer("Salesforce gave a next-page address that is no path on its own host.", code="HOST_REFUSED")
+    clock = time.monotonic()
+    path, params = (cursor, None) if cursor else ("queryAll" if all_rows else "query", {"q": query})
+    answer = client.request("GET", path, params=params)
+    return DatedPage(read_page(answer.data), began_at(answer.headers, waited=time.monotonic() - clock))
+
+
+def read_clock(client: Client) -> datetime | None:
+    """Salesforce's time now, from the list of versions, which costs no call of the allowance; None when it does not say."""
+    clock = time.monotonic()
+    answer = client.request("GET", "/services/data")
+    return began_at(answer.headers, waited=time.monotonic() - clock)
+
+
+def began_at(headers: Mapping[str, str], *, waited: float) -> datetime | None:
+    """The Date of an answer less the seconds that it took, in whole seconds; None without a readable Date."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    aware = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return (aware.astimezone(UTC) - timedelta(seconds=waited)).replace(microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,17 @@ class Defer(Exception):
         self.code, self.sentence, self.until = code, sentence, until
 
 
+class Later(BaseException):
+    """Ends a turn, not the run: it goes on from its checkpoint at `until` (UTC), or as soon as a worker is free.
+
+    Not an `Exception`, so that code which catches those around one object or one row does not swallow it.
+    """
+
+    def __init__(self, until: datetime | None, sentence: str) -> None:
+        super().__init__(sentence)
+        self.until, self.sentence = until, sentence
+
+
 def ending_of(error: Exception) -> tuple[str, str, str]:
     """State, code and sentence for an exception that left a job; only the unexpected ones are logged with a traceback."""
     code = getattr(error, "code", "") or type(error).__name__

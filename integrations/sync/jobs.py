@@ -16,7 +16,12 @@ def _always(org: SalesforceOrg) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run of this name does. `perform` gets the open ledger and may be called again after a crash."""
+    """What a run of this name does. `perform` gets the open ledger and may be called again after a crash.
+
+    `retry_rows` promises that `perform` does only the rows of an earlier run when its arguments name one (`row_retries`).
+    `by_hand`: means something only with the arguments that a page gives it, so it is no part of a first sync and no general
+    button starts it.
+    """
 
     name: str
     label: str
@@ -24,6 +29,8 @@ class Job:
     perform: "Callable[[Recorder], None]"
     per_org: bool = True
     enabled: Callable[[SalesforceOrg], bool] = _always
+    retry_rows: bool = False
+    by_hand: bool = False
 
 
 _jobs: dict[str, Job] = {}

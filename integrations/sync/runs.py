@@ -7,15 +7,17 @@ import contextlib
 import os
 import socket
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -23,15 +25,16 @@ from integrations.access import Person
 from integrations.models import RowOutcome, Run, RunObject, SalesforceOrg
 from integrations.orgs import connect
 from integrations.sync import jobs, leases, retrying
-from integrations.sync.endings import COUNTED, Defer, RunStopped, ending_of, verdict_on
+from integrations.sync.endings import COUNTED, Defer, Later, RunStopped, ending_of, verdict_on
 from integrations.sync.tally import Breaker, Tally
 
-__all__ = ["Defer", "Recorder", "RunStopped", "perform_run", "recording", "request_run", "sweep"]
+__all__ = ["Defer", "Later", "Recorder", "RunStopped", "perform_run", "recording", "request_run", "sweep"]
 
 log = structlog.get_logger(__name__)
 ATTEMPTS = 5  # R-252: how often a run is taken over before it counts as failed
 LOST_AFTER = timedelta(minutes=4)  # a running run without a heartbeat for so long has lost its worker (I-12)
 REQUEUE_AFTER = timedelta(minutes=5)  # a queued run without a worker for so long gets a new queue task
+SLICE_SECONDS = 200  # one queue task works so long at most (the queue's limit is 300); then the run waits its turn again
 
 
 class Recorder:
@@ -42,6 +45,7 @@ class Recorder:
         self._lease, self._tallies = lease, dict[str, Tally]()
         self._breaker = Breaker()
         self._lost = threading.Event()
+        self._slice_ends = time.monotonic() + SLICE_SECONDS
 
     def object(self, name: str) -> Tally:
         """Where the rows of one kind of thing are counted."""
@@ -63,8 +67,13 @@ class Recorder:
         """What was saved last, by this run or by the one it resumes."""
         return self.run.checkpoint
 
-    def save(self, checkpoint: dict[str, Any] | None = None, *, now: datetime | None = None) -> None:
-        """Flush counts, store the checkpoint, prove life; raises `RunStopped` when the run must end here."""
+    def save(
+        self, checkpoint: dict[str, Any] | None = None, *, also: Callable[[], None] | None = None, now: datetime | None = None
+    ) -> None:
+        """Flush counts, store the checkpoint, prove life; raises `RunStopped` when the run must end here.
+
+        `also` writes in the same transaction (rows, files, a watermark: I-03); it may be called again after a lost race.
+        """
         now = now or timezone.now()
         changes: dict[str, Any] = {"heartbeat_at": now}
         if checkpoint is not None:
@@ -72,6 +81,8 @@ class Recorder:
 
         def write() -> None:
             self._check(now)
+            if also is not None:
+                also()
             for tally in self._tallies.values():
                 tally.write()
             Run.objects.filter(pk=self.run.pk).update(**changes)
@@ -80,6 +91,15 @@ class Recorder:
         for tally in self._tallies.values():
             tally.forget()
         self.run.checkpoint = changes.get("checkpoint", self.run.checkpoint)
+
+    def wait(self, *, until: datetime, sentence: str) -> None:
+        """Give the worker back and go on with this run from its last saved checkpoint at `until` (R-036). Always raises."""
+        raise Later(until, sentence)
+
+    def breathe(self) -> None:
+        """Call at a point that the checkpoint describes: ends this turn (raises `Later`) when it has taken long enough."""
+        if time.monotonic() > self._slice_ends:
+            raise Later(None, "Goes on in its next turn.")
 
     def flush(self) -> None:
         """Write what is counted, whatever else happens to the run."""
@@ -217,7 +237,7 @@ def perform_run(run_id: int) -> str:
             return "already running"
         job.perform(recorder)
     run.refresh_from_db(fields=["state"])
-    _start_waiting(run, timezone.now())
+    _start_waiting(run, timezone.now())  # itself, when it only paused
     return run.state
 
 
@@ -239,6 +259,10 @@ def recording(run: Run, *, now: datetime | None = None) -> Iterator[Recorder | N
             state, code, sentence, until = Run.State.SUCCESS, "", "", None
             try:
                 yield recorder
+            except Later as pause:
+                _flush(recorder)
+                _queue_again(run, pause)
+                return
             except Exception as error:  # noqa: BLE001 - whatever it is, the ledger must say so
                 state, code, sentence = ending_of(error)
                 until = error.until if isinstance(error, Defer) else None
@@ -262,6 +286,26 @@ def _flush(recorder: Recorder) -> None:
         log.warning("run.counts_lost")
 
 
+def _queue_again(run: Run, pause: Later) -> None:
+    """The same run waits for its next turn. A run of this job that was queued meanwhile is joined with it (R-084)."""
+
+    def write() -> bool:
+        joined = {"state": Run.State.CANCELLED, "reason_code": "joined", "finished_at": timezone.now()}
+        twins = Run.objects.filter(job=run.job, org=run.org, state=Run.State.QUEUED)
+        twins.update(sentence=f"Joined with run #{run.pk}, which was still going.", **joined)
+        running = Run.objects.filter(pk=run.pk, state=Run.State.RUNNING)
+        cancelled = {**joined, "reason_code": "cancelled", "sentence": "Cancelled by a person."}
+        if running.filter(cancel_requested=True).update(**cancelled):
+            return True
+        turn: dict[str, Any] = {"state": Run.State.QUEUED, "not_before": pause.until, "sentence": pause.sentence}
+        turn |= {"attempts": F("attempts") - 1, "enqueued_at": None}
+        return bool(running.update(**turn))
+
+    if retrying.in_transaction(write):
+        run.refresh_from_db()
+        log.info("run.paused", sentence=pause.sentence)
+
+
 def _resume(run: Run, *, not_before: datetime | None = None, now: datetime) -> None:
     """A new run that goes on from the last checkpoint."""
     lost = Run.objects.select_related("org").get(pk=run.pk)
@@ -274,7 +318,10 @@ def _resume(run: Run, *, not_before: datetime | None = None, now: datetime) -> N
 def _claim(run: Run, now: datetime) -> bool:
     """One conditional update decides who performs the run; the partial unique index refuses a second running one."""
     queued = Run.objects.filter(pk=run.pk, state=Run.State.QUEUED)
-    start: dict[str, Any] = {"state": Run.State.RUNNING, "started_at": now, "heartbeat_at": now, "attempts": F("attempts") + 1}
+    start: dict[str, Any] = {
+        "state": Run.State.RUNNING, "started_at": Coalesce("started_at", Value(now)), "heartbeat_at": now, "sentence": "",
+        "attempts": F("attempts") + 1,
+    }  # fmt: skip
     try:
         claimed = retrying.in_transaction(lambda: queued.update(**start))
     except IntegrityError:

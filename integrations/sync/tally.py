@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Count, F
 
 from integrations.models import RowOutcome, Run, RunObject
 from integrations.sync import retrying
@@ -47,11 +47,14 @@ class Tally:
     """Counts of one run for one object, buffered until `flush`. A row that is named again is counted once, as said last."""
 
     def __init__(self, run: Run, name: str, breaker: Breaker | None = None) -> None:
-        self.row, _ = RunObject.objects.get_or_create(run=run, name=name)
+        self.row, is_new = RunObject.objects.get_or_create(run=run, name=name)
         self._breaker = breaker or Breaker()
         self._counts: dict[str, int] = {}
         self._rows: dict[str, RowOutcome] = {}
         self._kept: dict[str, int] = {}
+        if not is_new:  # a later turn of the same run
+            kept = RowOutcome.objects.filter(run_object=self.row).values_list("outcome").annotate(n=Count("id")).order_by()
+            self._kept.update(kept)
 
     def written(self, key: str, label: str = "", salesforce_id: str = "", detail: dict[str, Any] | None = None) -> None:
         """The row was changed at its target."""
@@ -73,6 +76,12 @@ class Tally:
     def not_attempted(self, key: str, code: str, message: str, **about: Any) -> None:
         """We stopped before this row; the next run takes it."""
         self._refuse(Outcome.NOT_ATTEMPTED, key, code, message, about)
+
+    def counted(self, outcome: str, n: int) -> None:
+        """`n` more rows of a class that are counted without being listed: bulk work names at most samples (R-268)."""
+        if n:
+            self._counts[outcome] = self._counts.get(outcome, 0) + n
+            self._breaker.count(outcome, n)
 
     def _refuse(self, outcome: str, key: str, code: str, message: str, about: dict[str, Any]) -> None:
         label, salesforce_id = about.pop("label", ""), about.pop("salesforce_id", "")

@@ -16,11 +16,13 @@ from social_django.utils import load_backend, load_strategy
 from integrations import audit, connection_pages
 from integrations import disconnect as ending
 from integrations.access import Refusal, access, has_role
+from integrations.chosen_org import choose_org
 from integrations.form_tokens import sent_once
 from integrations.forms import CREDENTIAL_FORMS, ConfirmNameForm, EnvironmentForm, SettingsForm
 from integrations.fresh import fresh_login, mark_fresh, own_path
 from integrations.models import Run, SalesforceOrg
 from integrations.orgs import demo, lifecycle, oauth, posture, setup_guide, sign_in
+from integrations.queries import id_in
 from integrations.salesforce.errors import SalesforceError
 from integrations.salesforce.hosts import HostRefused
 from integrations.sync import jobs, runs
@@ -52,6 +54,18 @@ def _org(pk: int) -> SalesforceOrg:
 def connection_list(request: HttpRequest) -> HttpResponse:
     """Every connection with its state, those that need somebody first."""
     return render(request, "connections/list.html", connection_pages.read_list(now=timezone.now()))
+
+
+@require_POST
+@access("member")
+def connection_choose(request: HttpRequest) -> HttpResponse:
+    """Show one connection, or all of them, on every list from now on (the switch in the top bar)."""
+    text = request.POST.get("org", "")
+    try:
+        choose_org(request, (id_in(text) or 0) if text else None)
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+    return HttpResponseRedirect(own_path(request, request.POST.get("next"), "/"))
 
 
 @require_safe
@@ -221,6 +235,9 @@ def _authorize(request: HttpRequest, org: SalesforceOrg) -> HttpResponse:
 def connection_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Step 3: what the integration user may do."""
     org = _org(pk)
+    if org.state == SalesforceOrg.State.NEW and not org.posture_at:
+        messages.info(request, "Sign in first; then the access can be checked.")
+        return redirect("integrations:connection_credentials", pk=pk)
     findings = posture.findings_of(org)
     return render(
         request,
@@ -240,11 +257,15 @@ def connection_first_sync(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("integrations:connection_credentials", pk=pk)
         person: Any = request.user
         for job in jobs.every():
-            if job.per_org and job.enabled(org):
+            if job.per_org and not job.by_hand and job.enabled(org):
                 runs.request_run(job.name, org=org, trigger=Run.Trigger.MANUAL, user=person, now=timezone.now())
         audit.record("run.started", target=f"first sync of {org.name}", **_who(request))
         return redirect("integrations:connection_first_sync", pk=pk)
-    context = {"org": org, "lines": connection_pages.read_lines(org), "step": 4}
+    every = connection_pages.read_lines(org)
+    lines = connection_pages.shown_lines(every)
+    if org.state == SalesforceOrg.State.NEW:  # nothing can have run: the wizard goes on where it stopped
+        return redirect("integrations:connection_credentials", pk=pk)
+    context = {"org": org, "lines": lines, "switched_off": len(every) - len(lines), "step": 4}
     context["active"] = any(line.last and line.last.is_active for line in context["lines"])
     if request.headers.get("HX-Request"):
         return render(request, "connections/first_sync_lines.html", context, status=200 if context["active"] else 286)

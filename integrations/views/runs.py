@@ -8,13 +8,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from integrations import queries
-from integrations.access import Person, access
+from integrations import outbox_pages, queries
+from integrations.access import Person, Refusal, access
 from integrations.audit import address_of, record
+from integrations.chosen_org import scope_of
 from integrations.exports import stream_csv
 from integrations.fresh import ask_again, is_fresh
 from integrations.models import Run, SalesforceOrg
-from integrations.sync import jobs, runs
+from integrations.sorting import sort_of
+from integrations.sync import jobs, row_retries, runs
 
 PAGE = 50
 LARGE_EXPORT = 10_000  # rows; more need a fresh sign-in (S-060)
@@ -25,16 +27,21 @@ FILTERS = ("state", "domain", "org", "job", "number")
 @access("analyst")
 def run_list(request: HttpRequest) -> HttpResponse:
     """Runs, newest first, filtered by what stands in the address."""
-    chosen = {name: request.GET.get(name, "") for name in FILTERS}
-    page = Paginator(queries.find_runs(**chosen), PAGE).get_page(request.GET.get("page"))
+    chosen = {name: request.GET.get(name, "") for name in FILTERS} | {"org": scope_of(request)}
+    sort = sort_of(request.GET.get("sort", ""), queries.RUN_COLUMNS)
+    page = Paginator(queries.find_runs(**chosen, sort=sort), PAGE).get_page(request.GET.get("page"))
     for run in page:
         run.label = queries.job_label(run.job)
+    folded = not sort and request.GET.get("quiet") != "show"
     context = {
         "page": page,
+        "sort": sort,
+        "folds": queries.fold_quiet(page) if folded else [queries.Fold([run]) for run in page],
         "chosen": chosen,
         "states": Run.State.choices,
         "orgs": SalesforceOrg.objects.only("id", "name"),
         "jobs": jobs.every(),
+        "startable": [job for job in jobs.every() if job.per_org and not job.by_hand],
         "domains": sorted({job.domain for job in jobs.every()}),
     }
     return render(request, "runs/list.html", context)
@@ -47,8 +54,9 @@ def _context(run: Run, user: Person) -> dict[str, object]:
         "run": run,
         "label": queries.job_label(run.job),
         "counts": counts,
+        "undone": row_retries.undone_rows(run),
         "percent": min(100, round(100 * done / run.total)) if run.total else None,
-        "objects": run.objects_touched.order_by("name"),
+        "objects": run.objects_touched.filter(read__gt=0).order_by("name"),
         "causes": queries.causes_of(run, user=user),
         "chunks": run.chunks.order_by("position"),
     }
@@ -62,7 +70,8 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     outcome, code = request.GET.get("outcome", ""), request.GET.get("code", "")
     rows = Paginator(queries.rows_of(run, outcome=outcome, code=code), PAGE).get_page(request.GET.get("page"))
     shown = list(queries.shown_to(request.user, rows.object_list))
-    context = {**_context(run, request.user), "rows": rows, "shown": shown, "outcome": outcome, "code": code}
+    context = {**_context(run, request.user), **outbox_pages.read_run(run)}
+    context |= {"rows": rows, "shown": shown, "outcome": outcome, "code": code}
     return render(request, "runs/detail.html", context)
 
 
@@ -83,15 +92,18 @@ def run_rows_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not is_fresh(request) and rows[LARGE_EXPORT:].exists():
         return ask_again(request, request.get_full_path())
     record("export.rows", actor=request.user, target=f"run {run.pk}", address=address_of(request))
-    header = ["object", "key", "label", "salesforce_id", "outcome", "code", "message", "at"]
-    return stream_csv(
-        f"run-{run.pk}-rows",
-        header,
-        (
-            [row.run_object.name, row.key, row.label, row.salesforce_id, row.outcome, row.code, row.message, row.at.isoformat()]
-            for row in queries.shown_to(request.user, rows.iterator(2000))
-        ),
-    )
+    header = [
+        "object", "key", "label", "salesforce_id", "outcome", "code", "message", "request", "salesforce_code", "http_status",
+        "at",
+    ]  # fmt: skip
+    lines = (
+        [
+            row.run_object.name, row.key, row.label, row.salesforce_id, row.outcome, row.code, row.message,
+            *queries.said_of(row).values(), row.at.isoformat(),
+        ]
+        for row in queries.shown_to(request.user, rows.iterator(2000))
+    )  # fmt: skip
+    return stream_csv(f"run-{run.pk}-rows", header, lines)
 
 
 @require_POST
@@ -131,3 +143,17 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     run = runs.retry_run(get_object_or_404(Run, pk=pk), user=request.user, now=timezone.now())
     record("run.retried", actor=request.user, target=f"run {pk} as {run.pk}", address=address_of(request))
     return redirect("integrations:run", pk=run.pk)
+
+
+@require_POST
+@access("operator")
+def retry_rows(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new run for the rows that failed or were not attempted, and no others."""
+    run = get_object_or_404(Run.objects.select_related("org"), pk=pk)
+    try:
+        again = row_retries.retry_rows(run, user=request.user, now=timezone.now())
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+        return redirect("integrations:run", pk=pk)
+    record("run.rows_retried", actor=request.user, target=f"run {pk} as {again.pk}", address=address_of(request))
+    return redirect("integrations:run", pk=again.pk)

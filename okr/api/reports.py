@@ -29,7 +29,7 @@ class ReportViewSet(OkrViewSet):
         responses=FoundSerializer,
     )
     def list(self, request: Request) -> Response:
-        """Reports whose name contains the text, any case, 20 a page (BW-28, BW-D13)."""
+        """Reports with the text in name or folder, any case, 20 a page; without a text the latest run first (BW-28, BW-D13)."""
         text = request.query_params.get("search", "")[:200]
         page = number_in(request, "page") or 1
         return Response(FoundSerializer(linking.search(connection_in(request), text, user=request.user, page=page)).data)

@@ -17,7 +17,8 @@ from integrations.access import Refusal, access, has_role
 from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.form_tokens import sent_once
-from okr import check_ins, licenses, linking, objectives, periods, progress, queries, refresh, rights
+from integrations.undo import offer_undo
+from okr import check_ins, licenses, linking, objectives, periods, progress, queries, refresh, rights, undoing
 from okr.forms import CheckInForm
 from okr.models import KeyResult, Reading, ReportLink
 from okr.queries import link_of
@@ -180,12 +181,15 @@ def check_in(request: HttpRequest, pk: int) -> HttpResponse:
 @access("member")
 def unlink(request: HttpRequest, pk: int) -> HttpResponse:
     """Cut the link; needs edit rights only (BW-D3)."""
+    key_result, now, page = _read(pk), timezone.now(), reverse("okr:key_result", args=[pk])
+    kept = linking.link_kept(key_result)
     try:
-        linking.unlink(_read(pk), user=request.user, now=timezone.now())
-        messages.success(request, "Unlinked. The readings stay; values can be entered by hand.")
+        linking.unlink(key_result, user=request.user, now=now)
+        text = "Unlinked. The readings stay; values can be entered by hand."
+        offer_undo(request, text, verb=undoing.UNLINK, data={"link": kept}, back=page, now=now)
     except Refusal as refusal:
         messages.error(request, refusal.message)
-    return redirect("okr:key_result", pk=pk)
+    return redirect(page)
 
 
 @require_POST

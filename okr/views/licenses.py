@@ -14,9 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from integrations.access import Refusal, access, has_role
 from integrations.audit import address_of, record
+from integrations.chosen_org import chosen_org
 from integrations.exports import stream_csv
 from integrations.models import SalesforceOrg
-from okr import licenses, queries
+from integrations.sorting import sort_of
+from integrations.undo import offer_undo
+from okr import licenses, queries, undoing
 from okr.forms import GrantForm, PoolForm
 from okr.models import LicenseEvent
 
@@ -34,7 +37,8 @@ EVENTS = {
 def _chosen_org(request: HttpRequest) -> SalesforceOrg | None:
     orgs = SalesforceOrg.objects.exclude(state=SalesforceOrg.State.DISCONNECTED)
     number = request.GET.get("org", "")
-    return (orgs.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None) or orgs.first()
+    named = orgs.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None
+    return named or chosen_org(request) or orgs.first()
 
 
 @require_safe
@@ -45,14 +49,16 @@ def show(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"org": org, "orgs": SalesforceOrg.objects.exclude(state=SalesforceOrg.State.DISCONNECTED)}
     if org is not None:
         text = request.GET.get("q", "").strip()[:100]
+        sort = sort_of(request.GET.get("sort", ""), queries.SEAT_COLUMNS)
         history = [
             {"label": EVENTS.get(event.event, event.event), "event": event}
             for event in LicenseEvent.objects.filter(org=org).select_related("actor", "user")[:HISTORY]
         ]
         context |= {
             "seats": licenses.seats_of(org),
-            "page": Paginator(queries.seats_held(org, q=text), PAGE).get_page(request.GET.get("page")),
+            "page": Paginator(queries.seats_held(org, q=text, sort=sort), PAGE).get_page(request.GET.get("page")),
             "q": text,
+            "sort": sort,
             "history": history,
             "may_assign": has_role(request.user, "operator"),
             "may_resize": has_role(request.user, "admin"),
@@ -97,14 +103,17 @@ def release(request: HttpRequest, org_id: int) -> HttpResponse:
     """Take back the seats of the ticked people (or of one); their links stay (BW-D3)."""
     org = get_object_or_404(SalesforceOrg, pk=org_id)
     chosen = [int(number) for number in request.POST.getlist("user") if NUMBER.fullmatch(number)]
-    people = get_user_model().objects.filter(pk__in=chosen)
+    people, now = get_user_model().objects.filter(pk__in=chosen), timezone.now()
+    kept = licenses.kept_seats(org, users=people)
     try:
-        freed = licenses.release_licenses(org, users=people, actor=request.user, now=timezone.now())
+        freed = licenses.release_licenses(org, users=people, actor=request.user, now=now)
     except Refusal as refusal:
         messages.error(request, refusal.message)
         return _back(org)
     if freed:
-        messages.success(request, f"{freed} license{'' if freed == 1 else 's'} released. Existing links keep refreshing.")
+        text = f"{freed} license{'' if freed == 1 else 's'} released. Existing links keep refreshing."
+        back = f"{reverse('okr:licenses')}?org={org.pk}"
+        offer_undo(request, text, verb=undoing.RELEASE, data={"org": org.pk, "seats": kept}, back=back, now=now)
     else:
         messages.info(request, "Nobody was ticked." if not chosen else "They held no license any more.")
     return _back(org)

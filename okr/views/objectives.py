@@ -14,13 +14,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from integrations.access import Refusal, access
 from integrations.audit import address_of, record
+from integrations.chosen_org import chosen_org
 from integrations.exports import stream_csv
 from integrations.form_tokens import sent_once
-from okr import objectives, periods, rights
+from integrations.sorting import sort_of
+from integrations.undo import offer_undo
+from okr import objectives, periods, rights, undoing
 from okr.forms import ObjectiveFilter, ObjectiveForm
 from okr.models import KeyResult, Objective, Period
 from okr.progress import percent_of, progress_of
-from okr.queries import ObjectiveRow, all_rows, find_objectives, link_of, rows_of
+from okr.queries import KEY_RESULT_COLUMNS, ObjectiveRow, all_rows, find_objectives, in_order, link_of, rows_of
 
 PAGE = 25
 FIELDS = ("title", "description", "owner", "department", "period", "parent", "weight")
@@ -31,7 +34,8 @@ def _found(request: HttpRequest) -> tuple[ObjectiveFilter, dict[str, Any]]:
     chosen = filter_form.chosen()
     if request.GET.get("attention"):
         chosen["attention"] = True
-    return filter_form, chosen
+    org = chosen_org(request)
+    return filter_form, chosen | ({"org": org} if org else {})
 
 
 @require_safe
@@ -39,9 +43,12 @@ def _found(request: HttpRequest) -> tuple[ObjectiveFilter, dict[str, Any]]:
 def show_all(request: HttpRequest) -> HttpResponse:
     """All objectives with their key results, as filtered by the address."""
     filter_form, chosen = _found(request)
-    page = Paginator(find_objectives(**chosen), PAGE).get_page(request.GET.get("page"))
-    rows = rows_of(page.object_list)
+    found = in_order(find_objectives(**chosen), filter_form.order_in_use)
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    sort = sort_of(request.GET.get("sort", ""), KEY_RESULT_COLUMNS)
+    rows = rows_of(page.object_list, sort=sort, org=chosen.get("org"))
     context = {
+        "sort": sort,
         "filter": filter_form,
         "page": page,
         "rows": rows,
@@ -55,13 +62,15 @@ def show_all(request: HttpRequest) -> HttpResponse:
 @access("member")
 def export(request: HttpRequest) -> HttpResponse:
     """One line for each key result of the list, as filtered."""
-    found = find_objectives(**_found(request)[1])
+    filter_form, chosen = _found(request)
+    found = in_order(find_objectives(**chosen), filter_form.order_in_use)
+    sort = sort_of(request.GET.get("sort", ""), KEY_RESULT_COLUMNS)
     header = [
         "objective", "objective_owner", "department", "period", "objective_progress", "key_result", "owner", "start", "current",
         "target", "unit", "progress", "confidence", "report", "link_status", "last_checked_at",
     ]  # fmt: skip
     record("export.objectives", actor=request.user, target="objectives", address=address_of(request))
-    lines = (line for row in all_rows(found) for line in _lines(row))
+    lines = (line for row in all_rows(found, sort=sort, org=chosen.get("org")) for line in _lines(row))
     return stream_csv("objectives", header, lines)  # pyright: ignore[reportReturnType]
 
 
@@ -105,8 +114,10 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     """One objective with its key results and the objectives below it."""
     objective = _read(pk)
     below = list(Objective.objects.filter(parent=objective, archived_at=None).select_related("owner", "department", "period"))
-    own, *children = rows_of([objective, *below])
+    sort = sort_of(request.GET.get("sort", ""), KEY_RESULT_COLUMNS)
+    own, *children = rows_of([objective, *below], sort=sort)
     context = {
+        "sort": sort,
         "objective": objective,
         "progress": own.progress,
         "key_results": own.key_results,
@@ -173,13 +184,15 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 @access("member")
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
     """Take it out of the lists; its links stop refreshing."""
-    objective = _read(pk)
+    objective, now = _read(pk), timezone.now()
+    page = reverse("okr:objective", args=[pk])
     try:
-        objectives.archive_objective(objective, user=request.user, now=timezone.now())
-        messages.success(request, f"{objective.title} is archived.")
+        objectives.archive_objective(objective, user=request.user, now=now)
+        text = f"{objective.title} is archived: it left the lists and its key results are no longer refreshed."
+        offer_undo(request, text, verb=undoing.ARCHIVE, data={"objective": pk}, back=page, now=now)
     except Refusal as refusal:
         messages.error(request, refusal.message)
-    return redirect("okr:objective", pk=pk)
+    return redirect(page)
 
 
 @require_POST

@@ -8,13 +8,15 @@ from django.db.models import Count, ProtectedError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations import audit
 from integrations.access import Refusal, access
 from integrations.form_tokens import sent_once
-from okr import objectives
+from integrations.undo import offer_undo
+from okr import objectives, undoing
 from okr.forms import DepartmentForm, PeriodForm
 from okr.models import Department, Period
 from okr.periods import quarter
@@ -91,12 +93,15 @@ def delete_department(request: HttpRequest, pk: int) -> HttpResponse:
 @access("operator")
 def delete_period(request: HttpRequest, pk: int) -> HttpResponse:
     """Only a period without objectives can go."""
-    period = get_object_or_404(Period, pk=pk)
+    period, now = get_object_or_404(Period, pk=pk), timezone.now()
+    kept = {"name": period.name, "time_zone": period.time_zone}
+    kept |= {"starts_on": period.starts_on.isoformat(), "ends_on": period.ends_on.isoformat()}
     try:
         period.delete()
     except ProtectedError:
         messages.error(request, f"{period.name} has objectives; move or archive them first.")
         return redirect("okr:settings")
     audit.record("period.deleted", actor=request.user, target=period.name)
-    messages.success(request, f"{period.name} deleted.")
+    back = reverse("okr:settings")
+    offer_undo(request, f"{period.name} deleted.", verb=undoing.DELETE_PERIOD, data=kept, back=back, now=now)
     return redirect("okr:settings")

@@ -17,15 +17,17 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from integrations import queries, undo
 from integrations.access import ROLES
+from integrations.chosen_org import address_after_choice, chosen_org, orgs_to_choose
 from integrations.salesforce import links
 from integrations.salesforce.ids import is_id
+from okr import queries as okr_queries
 from okr.progress import progress_of
 from project import display
 from project.status import status_of
 
 register = template.Library()
-HARMLESS = {"fresh", "not_read", "frozen"}  # statuses of a report link that need nobody
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,17 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         (
             Place("/", "Overview", "house"),
             Place("/connections/", "Connections", "plug-zap"),
+            Place("/mappings/", "Mappings", "arrow-left-right", "analyst"),
+            Place("/outbox/", "Outbox", "inbox", "analyst"),
             Place("/runs/", "Runs", "list-checks", "analyst"),
+            Place("/mirror/", "Mirror", "database", "analyst"),
+        ),
+    ),
+    (
+        "Customers",
+        (
+            Place("/customers/", "Customers", "building-2"),
+            Place("/customers/end-users/", "End users", "users"),
         ),
     ),
     (
@@ -68,6 +80,32 @@ def navigation(context: RequestContext) -> dict[str, Any]:
     current = max(matching, key=len, default="")
     groups = [(title, [place for place in group if ROLES.index(place.role) <= level]) for title, group in NAVIGATION]
     return {"groups": [(title, group) for title, group in groups if group], "current": current}
+
+
+@register.inclusion_tag("components/connection_switch.html", takes_context=True)
+def connection_switch(context: RequestContext) -> dict[str, Any]:
+    """The top bar's connection: just its tag while there is one, a switch when there are several."""
+    request = context["request"]
+    user = context.get("user")
+    if user is None or not user.is_authenticated:
+        return {"orgs": [], "demo_mode": context.get("demo_mode")}
+    orgs, chosen = orgs_to_choose(request), chosen_org(request)
+    here = address_after_choice(request)
+    return {
+        "orgs": orgs,
+        "chosen": chosen,
+        "here": here,
+        "csrf_token": context.get("csrf_token"),
+        "demo_mode": context.get("demo_mode"),
+    }
+
+
+@register.inclusion_tag("components/scope_note.html", takes_context=True)
+def scope_note(context: RequestContext) -> dict[str, Any]:
+    """Says above a list that it shows one connection only, with the way back to all."""
+    request = context["request"]
+    here = address_after_choice(request)
+    return {"chosen": chosen_org(request), "here": here, "csrf_token": context.get("csrf_token")}
 
 
 @register.simple_tag
@@ -215,7 +253,7 @@ def active_filters(context: RequestContext, form: forms.Form) -> dict[str, Any]:
     chips = []
     for bound in form:
         value = query.get(bound.html_name, "")
-        if not value:
+        if not value or not getattr(bound.field, "narrows", True):  # an order takes nothing away
             continue
         rest = query.copy()
         rest.pop(bound.html_name, None)
@@ -225,10 +263,40 @@ def active_filters(context: RequestContext, form: forms.Form) -> dict[str, Any]:
     return {"chips": chips}
 
 
+@register.inclusion_tag("components/sort_header.html", takes_context=True)
+def sort_header(context: RequestContext, name: str, label: str, num: bool = False, falling: bool = False) -> dict[str, Any]:
+    """A table head that sorts: the address keeps the order (`?sort=-name`). `falling`: the first press puts the most on top.
+
+    The page's context has `sort`, the order in use as the view understood it; pressing it again turns it round.
+    """
+    sort = str(context.get("sort") or "")
+    active = sort.removeprefix("-") == name
+    following = (name if sort.startswith("-") else f"-{name}") if active else (f"-{name}" if falling else name)
+    query = context["request"].GET.copy()
+    query.pop("page", None)
+    query["sort"] = following
+    direction = ("descending" if sort.startswith("-") else "ascending") if active else ""
+    return {"label": label, "num": num, "direction": direction, "url": f"?{query.urlencode()}"}
+
+
 @register.simple_tag
 def request_id() -> str:
     """The number of this request in the log, for error pages (S-092)."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+@register.filter
+def salesforce_said(row: Any) -> str:
+    """Salesforce's own words about a row, for the expert: "EXCEEDED_ID_LIMIT · HTTP 400 · report run"; nothing when unknown."""
+    said = queries.said_of(row)
+    status = f"HTTP {said['http_status']}" if said["http_status"] else ""
+    return " · ".join(filter(None, (said["salesforce_code"], status, said["request"].replace("_", " "))))
+
+
+@register.filter
+def undo_token(tags: object) -> str:
+    """What a toast posts to take back what it tells of; nothing for most messages."""
+    return undo.token_of(str(tags or ""))
 
 
 @register.filter
@@ -296,21 +364,41 @@ def link_of(key_result: Any) -> Any:
 @register.filter
 def key_result_state(key_result: Any) -> str:
     """The one word that matters most: a broken source, else reached, else what its people say."""
-    link = link_of(key_result)
-    if link is not None and link.status not in HARMLESS:
-        return link.status
-    share = progress(key_result)
-    if share is not None and share >= 1:
-        return "done"
-    if key_result.confidence:
-        return key_result.confidence
-    return "not_started" if share is None else ""
+    return okr_queries.state_of(key_result)
 
 
 @register.filter
 def tone_of(state: str) -> str:
     """The tone of a state, for meters."""
     return status_of(state).tone
+
+
+RULES = {
+    "sfdc_id": "Salesforce id",
+    "custom_field": "Custom field",
+    "website_domain": "Website domain",
+    "name": "Name",
+    "recent_user_domain": "Domain of recent users",
+    "email": "E-mail",
+    "phone": "Phone",
+    "manual": "Linked by hand",
+    "merge": "Merged in Salesforce",
+}
+
+
+@register.filter
+def rule_label(rule: str) -> str:
+    """A match rule in words (PX-50..PX-59)."""
+    return RULES.get(rule, rule.replace("_", " ").capitalize() or "–")
+
+
+PRODUCT_TYPES = {"STRING": "text", "NUMBER": "number", "BOOLEAN": "yes or no", "DATE_TIME": "date and time"}
+
+
+@register.filter
+def type_label(kind: str) -> str:
+    """A product type in words (PX-26..PX-29)."""
+    return PRODUCT_TYPES.get(kind, kind)
 
 
 @register.filter

@@ -45,8 +45,15 @@
     box.append(item);
     setTimeout(() => item.remove(), 4000);
   };
+  // A toast stays while somebody points at it or is in it; with Undo it stays ten seconds.
+  const fade = (item, left) => {
+    setTimeout(() => {
+      if (item.matches(":hover, :focus-within")) fade(item, 1500);
+      else item.remove();
+    }, left);
+  };
   const scheduleToasts = () => {
-    for (const item of document.querySelectorAll(".toast-success, .toast-info")) setTimeout(() => item.remove(), 8000);
+    for (const item of document.querySelectorAll(".toast-success, .toast-info")) fade(item, item.querySelector("form") ? 10000 : 8000);
   };
 
   // --- Clicks -------------------------------------------------------------------------------------------------------
@@ -69,12 +76,19 @@
     if (themeButton) chooseTheme(themeButton.dataset.themeChoice);
     const copyButton = target.closest("[data-copy]");
     if (copyButton) copy(copyButton.dataset.copy);
+    const foldLink = target.closest("[data-fold]");
+    const folded = foldLink && document.getElementById(foldLink.dataset.fold);
+    if (folded && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      folded.hidden = !folded.hidden;
+      foldLink.setAttribute("aria-expanded", String(!folded.hidden));
+    }
     const dismiss = target.closest("[data-dismiss]");
     if (dismiss) dismiss.closest(".toast, .notice").remove();
   });
 
   // --- Forms: sent once, kept when leaving by mistake ---------------------------------------------------------------
-  const dirty = new Set();
+  const dirty = new Set(document.querySelectorAll("form[data-guard][data-dirty]"));
   document.addEventListener("input", (event) => {
     const form = event.target.closest && event.target.closest("form[data-guard]");
     if (form) dirty.add(form);
@@ -132,6 +146,11 @@
       }
       return;
     }
+    if (event.key === " " && event.target.matches && event.target.matches("[data-fold]")) {
+      event.preventDefault();
+      event.target.click();
+      return;
+    }
     if (typing(event.target)) return;
     if (event.key === "/") {
       const search = document.querySelector("main input[type=search]");
@@ -144,6 +163,9 @@
       if (help) help.togglePopover();
     } else if (event.key === "g") {
       awaiting = Date.now();
+    } else if (Date.now() - awaiting < 1500 && event.key === "o") {
+      const choices = document.getElementById("choose-connection");
+      if (choices) choices.showPopover();
     } else if (Date.now() - awaiting < 1500 && PLACES[event.key]) {
       location.href = PLACES[event.key];
     }
@@ -162,6 +184,10 @@
     showTheme();
     scheduleToasts();
     enhance(document);
+    for (const link of document.querySelectorAll("[data-fold]")) {
+      link.setAttribute("role", "button"); // with script it folds on the spot instead of leading somewhere
+      link.setAttribute("aria-expanded", "false");
+    }
     for (const details of document.querySelectorAll("form[data-guard] [aria-invalid=true]")) {
       details.focus();
       break;

@@ -54,7 +54,7 @@ def test_r_280_s_034_every_cell_comes_back_as_it_was_and_no_formula_runs(client,
     )
     client.force_login(cast.ada)
     lines = list(csv.reader(io.StringIO(body_of(client.get(f"/runs/{run.pk}/rows.csv")).decode(), newline="")))
-    assert [len(line) for line in lines] == [8, 8, 8]
+    assert [len(line) for line in lines] == [11, 11, 11]
     by_outcome = {line[4]: line for line in lines[1:]}
     assert by_outcome["failed"][1] == "'=HYPERLINK(1)"
     assert by_outcome["failed"][2] == nasty["label"]

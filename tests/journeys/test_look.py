@@ -4,9 +4,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from integrations.models import Run, RunChunk, RunObject
+from integrations.models import Run, RunChunk, RunObject, SalesforceOrg
 from okr.models import License
 from tests.pages.conftest import NASTY, make_key_result, nasty_world, world  # noqa: F401  fixtures
+from tests.pages.engine_world import fill_engine
 
 SERIOUS = {"serious", "critical"}
 pytestmark = pytest.mark.xdist_group("browser")
@@ -60,6 +61,42 @@ def test_s_035_pages_with_nasty_names_are_accessible_and_run_nothing(
             heard.clear()
     assert problems == {}
     assert NASTY in page.content() or "&lt;img" in page.content()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_s_035_pages_of_the_engine_with_nasty_names_are_accessible_and_run_nothing(
+    page: Page, live_server, sign_in, cast, connected_org, scheme, width
+):
+    addresses = fill_engine(connected_org, NASTY)
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
+    heard = watch(page)
+    sign_in("ada")
+    problems = {}
+    for name, address in addresses.items():
+        answer = page.goto(live_server.url + address)
+        expect(page.locator("h1")).to_be_visible()
+        found = findings(page) + (small_targets(page) if width == 390 else [])
+        found += [f"status {answer.status}"] if answer is None or answer.status != 200 else []
+        if found or heard:
+            problems[name] = [*found, *heard]
+            heard.clear()
+    assert problems == {}
+
+
+def test_empty_pages_of_the_engine_say_what_comes_and_where(page: Page, live_server, sign_in, cast):
+    sign_in("ada")
+    for address in (
+        "/customers/",
+        "/customers/end-users/",
+        "/customers/conflicts/",
+        "/mirror/",
+        "/mappings/",
+        "/outbox/edits/",
+    ):
+        page.goto(live_server.url + address)
+        expect(page.locator(".empty .btn-primary")).to_be_visible()
+        assert findings(page) == []
 
 
 def test_sign_in_and_error_pages(page: Page, live_server):
@@ -138,3 +175,73 @@ def test_r_283_a_double_click_sends_once(page: Page, live_server, sign_in, cast,
     page.get_by_role("button", name="Submit").dblclick()
     page.wait_for_url("**/okr/key-results/*/")
     assert world.objective.key_results.filter(title="Twice").count() == 1
+
+
+def test_the_back_office_works_under_its_policy(page: Page, live_server, sign_in, cast, world):  # noqa: F811
+    heard = watch(page)
+    sign_in("ada")
+    for path in (
+        "",
+        "integrations/alertchannel/add/",
+        f"integrations/salesforceorg/{world.org.pk}/change/",
+        "integrations/run/",
+    ):
+        page.goto(f"{live_server.url}/admin/{path}")
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#search-input-command")).to_be_hidden()  # covers the page when scripts are refused
+    page.goto(f"{live_server.url}/admin/auth/user/{cast.jane.pk}/change/")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    page.get_by_label("Last name").fill("Roe")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    assert heard == []
+
+
+def test_the_connection_is_chosen_by_keyboard_alone(page: Page, live_server, sign_in, cast, world):  # noqa: F811
+    SalesforceOrg.objects.create(
+        name="Sandbox", environment="sandbox", state="connected", login_url="https://x.my.salesforce.com"
+    )
+    sign_in("olga")
+    page.goto(f"{live_server.url}/runs/")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    dialog = page.get_by_role("dialog", name="Which connection?")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("button", name="All connections")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Only what belongs to Sandbox is shown.")).to_be_visible()
+    assert page.url == f"{live_server.url}/runs/"
+    page.get_by_role("button", name="Connection: Sandbox").click()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_undo_stands_ten_seconds_and_takes_back(page: Page, live_server, sign_in, cast, world):  # noqa: F811
+    sign_in("jane")
+    page.goto(f"{live_server.url}/okr/key-results/{world.linked.pk}/")
+    page.get_by_role("button", name="Unlink").click()
+    undo = page.get_by_role("status").get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    page.wait_for_timeout(8500)
+    expect(undo).to_be_visible()
+    undo.click()
+    expect(page.get_by_text("is linked again")).to_be_visible()
+    expect(page.get_by_role("button", name="Unlink")).to_be_visible()
+
+
+def test_quiet_runs_unfold_on_the_spot(page: Page, live_server, sign_in, cast, world, now):  # noqa: F811
+    runs = [
+        Run.objects.create(job="okr.refresh", org=world.org, state="success", started_at=now, finished_at=now) for _ in range(3)
+    ]
+    sign_in("olga")
+    page.goto(f"{live_server.url}/runs/")
+    inside = page.get_by_role("link", name="Key result refresh").and_(page.locator(f"[href='/runs/{runs[0].pk}/']"))
+    expect(inside).to_be_hidden()
+    fold = page.get_by_role("button", name="3 runs without changes")
+    fold.press("Space")
+    expect(inside).to_be_visible()
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    fold.click()
+    expect(inside).to_be_hidden()

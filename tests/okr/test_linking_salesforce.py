@@ -43,6 +43,33 @@ def test_bw_d13_search_gives_20_a_page_with_folder_and_format_in_any_case(desk):
     assert "record count" in tabular.reason
 
 
+def test_bw_28_the_folder_is_searched_as_well_as_the_name(desk):
+    jane = desk.company.cast.jane
+    every = [linking.search(desk.org, "", user=jane, page=page).reports for page in (1, 2, 3)]
+    wanted = {each.id for page in every for each in page if "financ" in f"{each.name}\n{each.folder}".lower()}
+    found = linking.search(desk.org, "FINANC", user=jane)
+    assert {each.id for each in found.reports} == wanted
+    assert any("financ" not in each.name.lower() for each in found.reports)
+    assert found.total == len(wanted)
+    assert [each.name for each in found.reports] == sorted(each.name for each in found.reports)
+
+
+def test_bw_28_with_nothing_typed_the_latest_run_comes_first_and_never_run_ones_last(desk):
+    jane = desk.company.cast.jane
+    new = desk.clone(desk.find("Open pipeline by stage"), "Never run")
+    first = linking.search(desk.org, "", user=jane)
+    rest = [linking.search(desk.org, "", user=jane, page=page).reports for page in range(2, first.pages + 1)]
+    reports = [*first.reports, *(each for page in rest for each in page)]
+    assert len({each.id for each in reports}) == len(reports) == first.total
+    assert reports[-1].id == new
+    runs = [each.last_run for each in reports if each.last_run]
+    assert runs == sorted(runs, reverse=True)
+    assert None not in [each.last_run for each in reports[: len(runs)]]
+    latest = reports[-2].id
+    linking.preview(desk.org, latest, user=jane, now=timezone.now())
+    assert linking.search(desk.org, "", user=jane).reports[0].id == latest
+
+
 def test_s_030_what_is_searched_is_literal(desk):
     for text in ("x' OR Name LIKE '%", "%", "\\", "_"):
         assert linking.search(desk.org, text, user=desk.company.cast.jane).total == 0

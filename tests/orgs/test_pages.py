@@ -485,3 +485,31 @@ def test_l_10_the_list_asks_few_questions(ada, django_assert_max_num_queries, no
     with django_assert_max_num_queries(30):
         ada.get(f"/connections/{SalesforceOrg.objects.first().pk}/")
     assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["check", "first-sync"])
+def test_steps_that_need_a_sign_in_lead_there_first(ada, org, step):
+    answer = ada.get(f"/connections/{org.pk}/{step}/")
+    assert answer["Location"] == f"/connections/{org.pk}/sign-in/"
+
+
+def test_the_first_sync_starts_and_lists_what_is_switched_on_and_nothing_that_a_page_starts(ada, demo_org, now, job):
+    done = []
+    job(lambda recorder: done.append("plain"), name="plain.job")
+    job(lambda recorder: done.append("by hand"), name="hand.job", by_hand=True)
+    job(lambda recorder: done.append("off"), name="off.job", enabled=lambda org: False)
+    connected = lifecycle.connect_demo_org(name="Demo", now=now)
+    ada.post(f"/connections/{connected.pk}/first-sync/")
+    assert "plain" in done
+    assert not {"by hand", "off"} & set(done)
+    page = ada.get(f"/connections/{connected.pk}/first-sync/")
+    assert not {"hand.job", "off.job"} & {line.name for line in page.context["lines"]}
+    assert "switched off for this connection" in page.content.decode()
+    html = ada.get("/runs/").content.decode()
+    startable = html[html.index('id="start-job"') : html.index('id="start-org"')]
+    assert "plain.job" in startable
+    assert "hand.job" not in startable
+
+
+def test_the_icon_is_where_browsers_look_for_it(client):
+    assert client.get("/favicon.ico")["Location"].startswith("/static/favicon")

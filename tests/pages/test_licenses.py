@@ -1,5 +1,7 @@
 """The licenses page: pool, assign, release, history (BW-02, BW-D1, BW-D3)."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -88,3 +90,19 @@ def test_holders_as_csv_for_operators(client, world, cast):
     client.force_login(cast.olga)
     lines = b"".join(client.get(reverse("okr:licenses_csv", args=[world.org.pk])).streaming_content).decode().splitlines()
     assert lines[1].startswith("jane,Jane Doe,jane@acme.example,")
+
+
+def test_holders_sort_with_the_order_in_the_address(client, world, cast, now):
+    License.objects.create(org=world.org, user=cast.marsha, last_used_at=now)
+    License.objects.create(org=world.org, user=User.objects.create(username="zed"))
+    client.force_login(cast.olga)
+
+    def holders(sort: str) -> list[str]:
+        html = client.get(f"/okr/licenses/?org={world.org.pk}&sort={sort}").content.decode()
+        return [name.strip() for name in re.findall(r'<td class="lead">([^<]+)<br>', html)]
+
+    assert holders("person") == ["Jane Doe", "Marsha Doe", "zed"]
+    assert holders("-person") == ["zed", "Marsha Doe", "Jane Doe"]
+    assert holders("-links")[0] == "Jane Doe"
+    assert holders("used")[0] == holders("-used")[0] == "Marsha Doe"  # never used: last in both directions
+    assert holders("-assigned")[0] == "zed"

@@ -62,7 +62,7 @@ def test_bw_27_the_form_has_a_salesforce_entry_under_integrations(editor, world)
 
 def test_bw_28_search_finds_any_report_by_part_of_its_name(editor):
     html = found(editor, "PIPELINE")
-    assert "4 reports with “PIPELINE” in the name" in html
+    assert "4 reports with “PIPELINE” in the name or folder" in html
     assert "Open pipeline by stage" in html
     assert re.search(r"Sales · summary · last run <time", html)
     assert "0 reports" in found(editor, "no such report")

@@ -1,5 +1,6 @@
 """Objectives: list, filters, roll-up, forms, export."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -192,3 +193,47 @@ def test_a_connection_that_is_down_shows_at_once(client, world, cast):
     client.force_login(cast.marsha)
     assert "Connection down" in client.get("/okr/").content.decode()
     assert ReportLink.objects.get().status == "fresh"  # only shown, not written
+
+
+def titles(html: str) -> list[str]:
+    return re.findall(r'<td class="lead"><a href="/okr/key-results/\d+/">([^<]+)</a>', html)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("key_result", ["New partners", "Pipeline EMEA", "Zeal"]),
+        ("-key_result", ["Zeal", "Pipeline EMEA", "New partners"]),
+        ("-progress", ["Zeal", "Pipeline EMEA", "New partners"]),  # without a value: last in both directions
+        ("progress", ["Pipeline EMEA", "Zeal", "New partners"]),
+        ("-now", ["Pipeline EMEA", "Zeal", "New partners"]),
+        ("nonsense", ["Pipeline EMEA", "New partners", "Zeal"]),
+    ],
+)
+def test_key_results_sort_within_their_objective(client, world, cast, sort, expected):
+    make_key_result(world.objective, "Zeal", cast.ana, current=Decimal(7), target=Decimal(7))
+    client.force_login(cast.marsha)
+    for address in ("/okr/", f"/okr/objectives/{world.objective.pk}/"):
+        html = client.get(f"{address}?sort={sort}").content.decode()
+        assert titles(html) == expected
+        assert ("aria-sort" in html) == (sort != "nonsense")
+
+
+def test_objectives_stand_in_the_chosen_order_across_pages(client, world, cast):
+    done = Objective.objects.create(title="A done one", owner=cast.ana, period=world.period)
+    make_key_result(done, "Done", cast.ana, current=Decimal(9), target=Decimal(9))
+    Objective.objects.create(title="B without numbers", owner=cast.marsha, period=world.period)
+    client.force_login(cast.marsha)
+    assert listed(client, order="") == ["A done one", "B without numbers", "Grow EMEA"]
+    assert listed(client, order="-progress") == ["A done one", "Grow EMEA", "B without numbers"]
+    assert listed(client, order="progress") == ["Grow EMEA", "A done one", "B without numbers"]
+    assert listed(client, order="owner") == ["A done one", "Grow EMEA", "B without numbers"]  # ana, jane, marsha
+    assert listed(client, order="junk") == listed(client, order="")
+    client.force_login(cast.ada)
+    csv = b"".join(client.get("/okr/export.csv?order=progress").streaming_content).decode()
+    assert [line.split(",")[0] for line in csv.splitlines()[1:]] == [
+        "Grow EMEA",
+        "Grow EMEA",
+        "A done one",
+        "B without numbers",
+    ]

@@ -302,3 +302,20 @@ def test_schema_is_complete_and_without_warnings(capfd):
     assert not GENERATOR_STATS._error_cache, dict(GENERATOR_STATS._error_cache)
     for word in ("connections", "runs", "reports", "objectives", "key-results"):
         assert any(path.startswith(f"/api/v1/{word}/") for path in schema["paths"]), word
+
+
+def policy_of(answer) -> dict[str, set[str]]:
+    return {part.split()[0]: set(part.split()[1:]) for part in answer["Content-Security-Policy"].split("; ")}
+
+
+def test_s_035_only_the_back_office_may_evaluate_and_nothing_may_run_inline_scripts(client, cast):
+    client.force_login(cast.ada)
+    for path in ("/admin/", "/admin/auth/user/", "/admin/integrations/run/"):
+        policy = policy_of(client.get(path))
+        assert "'unsafe-eval'" in policy["script-src"], path  # Unfold's scripts evaluate expressions in attributes
+        assert "'unsafe-inline'" not in policy["script-src"]
+        assert policy["script-src"] - {"'self'", "'unsafe-eval'"} == {each for each in policy["script-src"] if "nonce" in each}
+        assert "'unsafe-inline'" in policy["style-src"]
+    for path in ("/", "/runs/", "/accounts/login/", "/nothing/", "/administration/"):
+        text = client.get(path)["Content-Security-Policy"]
+        assert "unsafe" not in text, path

@@ -35,7 +35,8 @@ def test_bw_28_any_part_of_the_name_finds_a_report(server, client):
         (REPORT, "Pipeline 50%", "Sales", "SUMMARY", 2024)
     ]
     asked = [item.query["q"][0] for item in server.seen]
-    assert asked[0] == "SELECT COUNT() FROM Report WHERE Name LIKE '%50\\%\\_\\'x%'"
+    text = "'%50\\%\\_\\'x%'"
+    assert asked[0] == f"SELECT COUNT() FROM Report WHERE (Name LIKE {text} OR FolderName LIKE {text})"
     assert asked[1].endswith("ORDER BY Name,Id LIMIT 20 OFFSET 20")
 
 
@@ -44,6 +45,13 @@ def test_empty_search_lists_all_and_pages_end(server, client):
     assert reports.search_reports(client, " ", page=9) == reports.ReportPage([], 3)
     assert "WHERE" not in server.seen[0].query["q"][0]
     assert len(server.seen) == 1
+
+
+def test_bw_28_without_a_text_the_latest_run_comes_first(server, client):
+    server.tell("/query", found("Pipeline", total=30), found("Pipeline"))
+    reports.search_reports(client, "", page=2)
+    asked = server.seen[1].query["q"][0]
+    assert asked.endswith("FROM Report ORDER BY LastRunDate DESC NULLS LAST,Name,Id LIMIT 20 OFFSET 20")
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,25 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from integrations import product_demo
 from integrations.access import GROUPS, SCOPES
 from integrations.api_keys import create_key
 from integrations.models import Run, SalesforceOrg
 from integrations.orgs.lifecycle import connect_demo_org
 from integrations.sync import runs
+from integrations.sync.mapping import demo as mapping_demo
+from integrations.sync.outbox import preview
 from okr import demo as okr_demo
 from okr import licenses
 from okr.models import Objective
 
 FIRST_RUN_SECONDS = 120
+PRODUCT_RUNS = (
+    ("mirror.read", "First read of the mirror"),
+    ("mapping.pull", "First match and map"),
+    ("mapping.push", "First push to Salesforce"),
+)
+ENDED_WELL = (Run.State.SUCCESS, Run.State.PARTIAL)
 PEOPLE = (
     # username, first name, last name, role in the printed table
     ("admin", "Ada", "Admin", "admin"),
@@ -38,7 +47,7 @@ class Command(BaseCommand):
     help = "Fills the demonstration (only with DEMO_MODE=yes)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Users, connection, licenses, objectives with linked key results, a first finished run, `demo.json`."""
+        """Users, connection, licenses, linked key results, customers with their mappings, first finished runs, `demo.json`."""
         if not settings.DEMO_MODE:
             raise CommandError("DEMO_MODE is not on: demo users and the demo org belong to this machine only.")
         path = settings.DATA_DIR / "demo.json"
@@ -57,6 +66,7 @@ class Command(BaseCommand):
         if not Run.objects.filter(org=org, job="okr.refresh", state=Run.State.SUCCESS).exists():
             self.stdout.write("  First refresh of the key results")
             _finish(runs.request_run("okr.refresh", org=org, trigger=Run.Trigger.SYSTEM, now=now))
+        self._fill_product(org, users["admin"])
         demo = {
             "base_url": settings.BASE_URL,
             "demo_org_url": settings.DEMO_ORG_URL,
@@ -64,6 +74,22 @@ class Command(BaseCommand):
             "api_key": known.get("api_key") or _make_key(users["admin"]),
         }
         _write_private(path, demo)
+
+    def _fill_product(self, org: SalesforceOrg, admin: User) -> None:
+        """Customers, mappings, a first read, match and push with one row that was refused, and a dry run to look at."""
+        now = timezone.now()
+        if product_demo.fill(org, now=now):
+            self.stdout.write("  Customers and their people as the product knows them")
+        if mapping_demo.fill(org, user=admin, now=now):
+            self.stdout.write("  Match rules and mapped fields; a validation rule that one value breaks")
+            product_demo.add_rule()
+        for job, text in PRODUCT_RUNS:
+            if not Run.objects.filter(org=org, job=job, state__in=ENDED_WELL).exists():
+                self.stdout.write(f"  {text}")
+                _finish(runs.request_run(job, org=org, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
+        if not Run.objects.filter(org=org, job="outbox.dry_run").exists() and product_demo.change_some(now=timezone.now()):
+            self.stdout.write("  A dry run of the next push")
+            _finish(preview.dry_run(org, "mapping.customer", user=admin, now=timezone.now()).run)
 
 
 def _make_people(known: dict[str, Any]) -> tuple[dict[str, User], dict[str, str]]:

@@ -1,0 +1,92 @@
+"""The two kinds of rows that mappings hand to the outbox: fields of customers and of end users (PX-35, PX-36, PX-D13)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from integrations.models import Entity, Mapping, OutboxTarget, Run, SalesforceOrg
+from integrations.salesforce.describe import ObjectInfo
+from integrations.sync.mapping import facts, versions
+from integrations.sync.mapping.body import PUSH
+from integrations.sync.mapping.check import Usable, usable
+from integrations.sync.mapping.prefix import has_prefix
+from integrations.sync.matching.link_store import suspend_links
+from integrations.sync.outbox.kinds import GoneRecords, OutboxKind
+from integrations.sync.outbox.targets import ensure_target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PREFIX = "mapping."
+LABELS = {Entity.CUSTOMER: "Customer fields", Entity.END_USER: "End-user fields"}
+
+
+def kind_of(entity: str) -> str:
+    """The outbox kind of an entity's fields."""
+    return f"{PREFIX}{entity}"
+
+
+def outbox_kinds() -> list[OutboxKind]:
+    """Both kinds, to be registered."""
+    return [
+        OutboxKind(
+            name=kind_of(entity), label=label, domain=facts.DOMAIN, may_write=may_write, operations=("update",),
+            blank="clear_if_written", human_edits="ours", desired=desired_rows, targets=targets_of(entity),
+            on_deleted=on_deleted,
+        )
+        for entity, label in LABELS.items()
+    ]  # fmt: skip
+
+
+@lru_cache
+def targets_of(entity: str) -> Callable[[SalesforceOrg], list[OutboxTarget]]:
+    """Where the rows of an entity go in a connection: the object of its mapping, once that is set up and pushes something."""
+
+    def find(org: SalesforceOrg) -> list[OutboxTarget]:
+        mapping = versions.find_mapping(org, entity)
+        body = versions.body_of(mapping)
+        if mapping.state != Mapping.State.ACTIVE or not body.pairs_of(PUSH):
+            return []
+        return [ensure_target(org, kind=kind_of(entity), object=body.object)]
+
+    return find
+
+
+def mapping_of(target: OutboxTarget) -> Mapping:
+    """The mapping that fills a target; an unsaved draft when there is none any more."""
+    return versions.find_mapping(target.org, target.kind.removeprefix(PREFIX))
+
+
+def may_write(target: OutboxTarget, info: ObjectInfo, field: str) -> str:
+    """Only prefixed fields of the mapping's own object may be written; the reason otherwise (PX-36, PX-44)."""
+    body = versions.body_of(mapping_of(target))
+    if body.object.lower() != info.name.lower():
+        return f"the mapping writes {body.object} now"
+    return "" if has_prefix(field, body.prefix) else f"only fields that begin with {body.prefix} are written"
+
+
+def on_deleted(target: OutboxTarget, records: GoneRecords, *, run: Run | None, now: datetime) -> None:
+    """Records that turned out to be gone: their links are suspended, the product's records stay (R-138, PX-D15)."""
+    suspend_links(target.org, target.object, [salesforce_id for _, salesforce_id in records], run=run, now=now)
+
+
+def desired_rows(target: OutboxTarget) -> "pa.RecordBatchReader":
+    """What the mapping in force wants in the target now, for a dry run or a verification."""
+    from integrations.sync.mapping import desired
+
+    mapping = mapping_of(target)
+    found, known = usable_of(mapping)
+    sendings = desired.sendings_of(found.body, known)
+    losers = desired.losers_of(target.org, found.body)
+    rows = desired.stream(target.org, found.body, sendings, losers=losers, left=desired.Left(), now=timezone.now())
+    return desired.spool(rows, desired.schema_of(sendings))
+
+
+def usable_of(mapping: Mapping) -> tuple[Usable, Any]:
+    """What of the body in force still fits, and the facts."""
+    body = versions.body_of(mapping)
+    known = facts.know_object(mapping.org, mapping.entity, body.object)
+    return usable(body, known), known

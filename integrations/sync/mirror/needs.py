@@ -1,0 +1,92 @@
+"""What the domains need to read: each registers a provider, the mirror reads the union once (DESIGN, idea 1).
+
+A provider is a pure read of configuration: it asks Salesforce nothing and changes nothing, because it runs at the start of
+every read, in pages and in the timetable.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from integrations.models import SalesforceOrg
+
+USUAL_MONTHS = 6  # PX-32: the first read goes back six calendar months
+CONVERSION = ("IsConverted", "ConvertedAccountId", "ConvertedContactId", "ConvertedOpportunityId")  # leads only
+ALWAYS = ("Id", "SystemModstamp", "CreatedDate", "IsDeleted", "MasterRecordId", *CONVERSION)
+FALLBACK = "LastModifiedDate"  # asked for where SystemModstamp is missing or cannot be filtered (PX-D2)
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Fields of one object that a domain asks for. `since_months` is how far the first read goes back; None = everything."""
+
+    domain: str
+    object: str
+    fields: tuple[str, ...] = ()
+    since_months: int | None = USUAL_MONTHS
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectNeed:
+    """What all domains together need of one object: each field with the domains that ask for it."""
+
+    object: str
+    fields: dict[str, tuple[str, ...]]
+    domains: tuple[str, ...]
+    since_months: int | None = USUAL_MONTHS
+
+
+Provider = Callable[[SalesforceOrg], Iterable[Need]]
+_providers: dict[str, Provider] = {}
+
+
+def register_needs(domain: str, provider: Provider) -> None:
+    """Let `provider` say what `domain` needs of a connection. ValueError when the name is another's."""
+    if _providers.get(domain, provider) is not provider:
+        raise ValueError(f"{domain} has registered its needs already.")
+    _providers[domain] = provider
+
+
+def needs_of(org: SalesforceOrg) -> dict[str, ObjectNeed]:
+    """The union of what all domains need of this connection, by object name; {} when nobody needs anything."""
+    return merge_needs(need for domain in sorted(_providers) for need in _providers[domain](org))
+
+
+def has_needs(org: SalesforceOrg) -> bool:
+    """Whether anything is to be read for this connection."""
+    return any(True for domain in _providers for _ in _providers[domain](org))
+
+
+def merge_needs(needs: Iterable[Need]) -> dict[str, ObjectNeed]:
+    """One need an object. Names are compared without case, as Salesforce does; the first spelling stays.
+
+    The fields that every mirror wants (`ALWAYS`) come first; those that an object does not have are left out by the plan.
+    """
+    spelled: dict[str, str] = {}
+    fields: dict[str, dict[str, tuple[str, dict[str, None]]]] = {}
+    months: dict[str, list[int | None]] = {}
+    domains: dict[str, dict[str, None]] = {}
+    for need in needs:
+        key = _checked(need.object, "an object").lower()
+        spelled.setdefault(key, need.object)
+        months.setdefault(key, []).append(need.since_months)
+        domains.setdefault(key, {})[need.domain] = None
+        wanted = fields.setdefault(key, {name.lower(): (name, {}) for name in ALWAYS})
+        for name in need.fields:
+            wanted.setdefault(name.lower(), (name, {}))[1][need.domain] = None
+    return {
+        name: ObjectNeed(
+            object=name,
+            fields={name: tuple(sorted(asking)) for name, asking in fields[key].values()},
+            domains=tuple(sorted(domains[key])),
+            since_months=None if None in months[key] else max(each for each in months[key] if each is not None),
+        )
+        for key, name in sorted(spelled.items())
+    }
+
+
+def _checked(name: str, what: str) -> str:
+    if not NAME.match(name):
+        raise ValueError(f"{name[:80]!r} is not the API name of {what}.")
+    return name

@@ -1,0 +1,2 @@
+-- Keys that a push wrote.
+SELECT key_ FROM told WHERE outcome_ = 'written'
