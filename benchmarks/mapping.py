@@ -73,11 +73,13 @@ def start_django(folder: Path, memory: int) -> None:
         "LAKE_MEMORY_MB": str(memory),
     }  # fmt: skip
     import django
+    from django.apps import apps
     from django.conf import settings
     from django.core.management import call_command
 
-    settings.MIGRATION_MODULES = {"integrations": None, "okr": None}
     django.setup()
+    ours = [each.label for each in apps.get_app_configs() if "site-packages" not in each.path]
+    settings.MIGRATION_MODULES = dict.fromkeys(ours)
     call_command("migrate", run_syncdb=True, verbosity=0)
 
 

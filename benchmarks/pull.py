@@ -266,11 +266,14 @@ def start_django(folder: Path, url: str) -> None:
         "API_BUDGET_PERCENT": "90",
     }  # fmt: skip
     import django
+    from django.apps import apps
     from django.conf import settings
     from django.core.management import call_command
 
-    settings.MIGRATION_MODULES = dict.fromkeys(("integrations", "okr"))
     django.setup()
+    settings.MIGRATION_MODULES = dict.fromkeys(
+        each.label for each in apps.get_app_configs() if "site-packages" not in each.path
+    )
     with contextlib.redirect_stdout(sys.stderr):
         call_command("migrate", run_syncdb=True, verbosity=0)
         call_command("createcachetable", verbosity=0)

@@ -27,8 +27,14 @@ SCOPES = {
     "customers:write": "Send customers and end users; link, unlink and lock them",
     "mappings:read": "Read match rules, field mappings and the mirror's state",
     "mappings:write": "Change match rules and field mappings, start backfills",
+    "billing:read": "Read billing objects, their accounts and settings",
+    "billing:write": "Send billing objects, link their accounts, change settings",
     "outbox:read": "Read what waits to be written to Salesforce and why",
     "outbox:write": "Retry, edit and dismiss waiting rows; undo runs; allow mass changes",
+    "product:read": "Read segments, engagements, KPIs and knowledge articles",
+    "product:write": "Change segments, engagements and features",
+    "events:read": "Read NPS answers and how events came in",
+    "events:write": "Send product events and NPS answers",
 }
 
 

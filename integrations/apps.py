@@ -10,6 +10,7 @@ class IntegrationsConfig(AppConfig):
     def ready(self) -> None:
         """Make the ground floor's own jobs known; models are loaded only now."""
         from integrations.sync import jobs, lake_upkeep
+        from integrations.sync.fields import creating as fields
         from integrations.sync.mapping import registering
         from integrations.sync.matching import following, match
         from integrations.sync.mirror import backfill, backfilling, formulas, needs, reading, reconcile
@@ -26,6 +27,7 @@ class IntegrationsConfig(AppConfig):
             jobs.Job(formulas.JOB, "Compare of calculated fields", "mirror", formulas.perform, enabled=reconcile.has_mirror)
         )
         registering.register()
+        jobs.register(jobs.Job(fields.JOB, fields.LABEL, "product", fields.perform, by_hand=True))
         jobs.register(jobs.Job(match.JOB, "Matching of customers", match.DOMAIN, match.perform, enabled=match.is_enabled))
         following.register_hooks()
         outbox.register()

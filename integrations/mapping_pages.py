@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from integrations.mapping_forms import MappingForm
+from integrations.mapping_forms import NEW, MappingForm
 from integrations.models import Customer, EndUser, Entity, Mapping, RecordLink, Run, SalesforceOrg
 from integrations.salesforce.describe import FieldInfo
 from integrations.sync.mapping import facts, versions
@@ -69,6 +69,9 @@ class LineRow:
     judged: TargetField | None
     errors: Sequence[str]
     preview: PairPreview | None = None
+    unknown_source: str = ""
+    """What an imported line names and nobody here knows: it stays visible, so that it can be put right."""
+    unknown_target: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,8 @@ def _line(
     return LineRow(
         number, direction, text("source"), text("target"), text("new"), f"pair-{number}-accept_lossy" in form.data,
         f"pair-{number}-cut" in form.data, text("values"), fitting, judged, errors, preview,
+        unknown_source=text("source") if text("source") not in {*known.sources, NEW} else "",
+        unknown_target=text("target") if info is None else "",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from django.db.models import Count, Q, QuerySet
 from integrations.masking import hide_people, may_see_people
 from integrations.models import HumanEdit, OutboxPush, OutboxRow, OutboxTarget, Run, SalesforceOrg
 from integrations.sync import guard
+from integrations.sync.matching import duplicates
 from integrations.sync.outbox import kinds, preview, rows, undo
 
 PAGE = 50
@@ -26,6 +27,7 @@ def read_overview(*, org: SalesforceOrg | None) -> dict[str, Any]:
         "groups": rows.groups(org),
         "guards": guard.pending(org),
         "edits": edits.count(),
+        "contested": duplicates.count_contested(org),
         "targets": [{"target": each, "label": labels.get(each.kind, each.kind)} for each in targets],
     }
 
@@ -66,6 +68,7 @@ def page_of_rows(found: "QuerySet[OutboxRow]", number: str | None, user: Any) ->
 
 def read_row(row: OutboxRow) -> dict[str, Any]:
     """One waiting row with what it wants to write, what a person set instead and what to do."""
+    wanted = {**dict.fromkeys(row.fields), **row.values}  # fields that were named but have no value of ours can be given one
     fields = [
         {
             "name": name,
@@ -75,9 +78,9 @@ def read_row(row: OutboxRow) -> dict[str, Any]:
             "is_flag": isinstance(value, bool),
             "named": name in row.fields,
         }
-        for name, value in row.values.items()
+        for name, value in wanted.items()
     ]
-    return {"row": row, "fields": fields, "fix": rows.suggest_fix(row.code, row.message, row.fields)}
+    return {"row": row, "fields": fields, "fix": rows.fix_of(row), "fix_page": rows.page_of(row)}
 
 
 def text_of(value: Any) -> str:

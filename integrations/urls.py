@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations.views import connections, mappings, mirror, outbox, runs, undo
+from integrations.views import connections, mapping_fields, mappings, mirror, outbox, runs, undo
 
 app_name = "integrations"
 urlpatterns = [
@@ -55,6 +55,7 @@ urlpatterns = [
     path("mappings/<int:org_pk>/synchronize/", mappings.synchronize_now, name="synchronize"),
     path("mappings/<int:org_pk>/<str:entity>/", mappings.mapping_edit, name="mapping"),
     path("mappings/<int:org_pk>/<str:entity>/targets/", mappings.mapping_targets, name="mapping_targets"),
+    path("mappings/<int:org_pk>/<str:entity>/fields/", mapping_fields.mapping_fields, name="mapping_fields"),
     path("mappings/<int:org_pk>/<str:entity>/object/", mappings.mapping_object, name="mapping_object"),
     path("mappings/<int:org_pk>/<str:entity>/state/", mappings.mapping_state, name="mapping_state"),
     path("mappings/<int:org_pk>/<str:entity>/dry-run/", mappings.mapping_dry_run, name="mapping_dry_run"),

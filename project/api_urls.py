@@ -2,19 +2,23 @@
 
 from rest_framework.routers import SimpleRouter
 
+from billing.api import register_billing
 from integrations.api.connections import ConnectionViewSet
 from integrations.api.customers import CustomerViewSet, EndUserViewSet
 from integrations.api.links import DuplicateViewSet, ExplainViewSet, LinkEventViewSet, LinkViewSet
+from integrations.api.mapping_fields import MappingFieldViewSet
 from integrations.api.mappings import MappingViewSet
 from integrations.api.mirror import BackfillViewSet, MirrorObjectViewSet, MirrorSettingsViewSet
 from integrations.api.outbox import GuardViewSet, HumanEditViewSet, OutboxRowViewSet, OutboxTargetViewSet
 from integrations.api.runs import RunViewSet
+from integrations.product.api import register_product
 from okr.api import register_okr
 
 router = SimpleRouter()
 router.register("connections", ConnectionViewSet, basename="connection")
 router.register("runs", RunViewSet, basename="run")
 router.register("mappings", MappingViewSet, basename="mapping")
+router.register("mappings", MappingFieldViewSet, basename="mapping-field")
 router.register("customers", CustomerViewSet, basename="customer")
 router.register("end-users", EndUserViewSet, basename="end-user")
 router.register("links", LinkViewSet, basename="link")
@@ -28,6 +32,8 @@ router.register("outbox/targets", OutboxTargetViewSet, basename="outbox-target")
 router.register("outbox/rows", OutboxRowViewSet, basename="outbox-row")
 router.register("outbox/guards", GuardViewSet, basename="outbox-guard")
 router.register("outbox/edits", HumanEditViewSet, basename="outbox-edit")
+register_product(router)
 register_okr(router)
+register_billing(router)
 
 urlpatterns = router.urls

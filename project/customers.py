@@ -7,10 +7,16 @@ from typing import Any
 
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
+from django.utils import timezone
 
+from billing.queries import summaries_of
 from integrations.access import Person
+from integrations.lake.failures import EngineError
 from integrations.masking import hide_people, may_see_people
 from integrations.models import Attribute, Customer, EndUser, Entity, LinkEvent, RecordLink, SalesforceOrg
+from integrations.product import segments
+from integrations.product.models.segments import Segment
+from integrations.product.segments.usage import Usage, usage_of
 from integrations.salesforce.ids import is_id
 from integrations.salesforce.values import read_moment
 from integrations.sorting import order_of
@@ -29,6 +35,7 @@ LINK_STATES = {
 COLUMNS = {"name": Lower("name"), "website": Lower("website"), "email": Lower("email"), "seen": F("last_seen_at")}
 UNDOABLE = (Action.LINKED, Action.MOVED, Action.UNLINKED, Action.LOCKED, Action.UNLOCKED)
 LISTED, CONTESTED = 20, 200
+MOST_SEGMENTS = 100  # that a page asks for one record
 
 
 @dataclass(frozen=True)
@@ -159,8 +166,28 @@ def read_customer(customer: Customer, *, user: Person) -> dict[str, Any]:
         "people": list(hide_personal(latest, user)),
         "people_count": people.count(),
         "aliases": customer.aliases.order_by("kind", "value"),
+        "usage": _usage(customer),
+        "billing": summaries_of(customer),
         **_record(customer, Entity.CUSTOMER),
     }
+
+
+def _usage(customer: Customer) -> Usage | None:
+    """How it uses the product; None while the lake cannot be asked, which must not take the page away."""
+    try:
+        return usage_of(customer, now=timezone.now())
+    except EngineError:
+        return None
+
+
+def _segments(record: Record, entity: str) -> list[Segment]:
+    """The segments that it is in now; none while the lake cannot be asked."""
+    asked = list(Segment.objects.filter(entity=entity, archived_at=None)[:MOST_SEGMENTS])
+    try:
+        found = segments.matching(asked, record, now=timezone.now()) if asked else set()
+    except EngineError:
+        return []
+    return [each for each in asked if each.pk in found]
 
 
 def read_end_user(person: EndUser, *, user: Person) -> dict[str, Any]:
@@ -181,6 +208,7 @@ def _record(record: Record, entity: str) -> dict[str, Any]:
             (each, _shown(each, record.attributes[each.key])) for each in attributes if each.key in record.attributes
         ],
         "links": [(org, links.get(org.pk), rivals_of(links.get(org.pk))) for org in orgs],
+        "segments": _segments(record, entity),
         "events": events,
         "undoable": newest_of_each(events),
     }
@@ -239,7 +267,4 @@ def find_contests(org: SalesforceOrg | None) -> list[Contest]:
 
 def count_contested(org: SalesforceOrg | None) -> int:
     """Salesforce records with several claims, decided or not."""
-    links = RecordLink.objects.filter(state=State.ACTIVE)
-    links = links if org is None else links.filter(org=org)
-    groups = links.order_by().values("org", "entity", "salesforce_id").annotate(n=Count("id")).filter(n__gt=1)
-    return groups.count()
+    return duplicates.count_contested(org)

@@ -16,6 +16,7 @@ from okr.models import KeyResult
 from project.timetable import next_time, timetable
 
 WORKER_SILENT_AFTER = timedelta(minutes=3)
+EACH_MINUTE = ("product.flush",)
 SHOWN = 8
 
 
@@ -109,11 +110,11 @@ def _engine_problems() -> list[Problem]:
                 "Nothing is done until somebody allows it.", "/outbox/", "Decide", asked.asked_at)
         for asked in guard.pending()[:SHOWN]
     ]  # fmt: skip
-    stuck = OutboxRow.objects.filter(state__in=(OutboxRow.State.PARKED, OutboxRow.State.CONFLICT))
+    stuck = OutboxRow.objects.filter(state__in=(OutboxRow.State.PARKED, OutboxRow.State.CONFLICT, OutboxRow.State.UNFIT))
     waiting = stuck.aggregate(n=Count("pk"), since=Min("first_failed_at"))
     if waiting["n"]:
         rows = "1 row waits" if waiting["n"] == 1 else f"{waiting['n']:,} rows wait"
-        text = "Salesforce did not take what was to be written; the outbox says why."
+        text = "What was to be written does not fit or was not taken; the outbox says why."
         found.append(Problem("warning", f"{rows} for a person", text, "/outbox/", "Open", waiting["since"]))
     return found
 
@@ -143,7 +144,8 @@ def _read_operations(overview: Overview, now: datetime, org: SalesforceOrg | Non
     bad = Q(state__in=(Run.State.PARTIAL, Run.State.FAILED, Run.State.INTERRUPTED))
     counts = runs.filter(queued_at__gte=midnight).aggregate(n=Count("id"), bad=Count("id", filter=bad))
     overview.runs_today, overview.runs_with_errors = counts["n"], counts["bad"]
-    overview.recent = list(runs.select_related("org")[:SHOWN])
+    worth_a_look = runs.exclude(job__in=EACH_MINUTE, state=Run.State.SUCCESS)  # they would fill the list by themselves
+    overview.recent = list(worth_a_look.select_related("org")[:SHOWN])
     labels = {job.name: job.label for job in jobs.every()}
     for run in overview.recent:
         run.label = labels.get(run.job, run.job)  # pyright: ignore[reportAttributeAccessIssue]

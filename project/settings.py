@@ -113,7 +113,9 @@ INSTALLED_APPS = [
     "rest_framework_api_key",
     "social_django",
     "integrations",
+    "integrations.product",
     "okr",
+    "billing",
 ]
 
 MIDDLEWARE = [
@@ -355,6 +357,8 @@ if not LAKE_URL.startswith(("file:///", "s3://", "gs://")):
 LAKE_ENGINE_URL = env.str("LAKE_ENGINE_URL", default="duckdb://")  # runs the SQL over the lake's files
 if not LAKE_ENGINE_URL.startswith(("duckdb://", "chdb://", "clickhouse://", "clickhouses://")):
     raise _refuse("LAKE_ENGINE_URL", "must begin with duckdb://, chdb://, clickhouse:// or clickhouses://.")
+PRODUCT_EVENT_DAYS = _whole_number("PRODUCT_EVENT_DAYS", default=1095)  # product events are kept so long (S-114)
+PRODUCT_DEDUPE_DAYS = _whole_number("PRODUCT_DEDUPE_DAYS", default=31)  # a repeat with another time is found so far around
 LAKE_MEMORY_MB = _whole_number("LAKE_MEMORY_MB", default=256)  # of one job; beyond it the engine spills to disk
 
 REFRESH_MINUTE = _whole_number("REFRESH_MINUTE", default=0)  # BW-D7: minute of the hour at which key results refresh

@@ -48,7 +48,12 @@ STATUSES = {
     "waiting_parent": Status("Waiting for its parent", "quiet", "hourglass"),
     "parked": Status("Needs a person", "bad", "octagon-alert"),
     "conflict": Status("Several rows claim one record", "warn", "triangle-alert"),
+    "unfit": Status("A value does not fit", "bad", "octagon-alert"),
     "dismissed": Status("Left alone", "quiet", "ban"),
+    # invoices
+    "DRAFT": Status("Draft", "quiet", "pencil"),
+    "FINALIZED": Status("Finalized", "ok", "circle-check"),
+    "VOID": Status("Void", "quiet", "ban"),
     # key results and their links
     "on_track": Status("On track", "ok", "trending-up"),
     "at_risk": Status("At risk", "warn", "triangle-alert"),

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Schedule
 
+from integrations.product.health.compute import CRON as HEALTH_CRON
+from integrations.product.task_rules.making import CRON as TASKS_CRON
 from integrations.sync.mapping.schedule import MAP_CRON, PUSH_CRON
 
 PREFIX = "causeway: "
@@ -32,11 +34,19 @@ def timetable() -> list[Slot]:
         Slot("alerts", "* * * * *", "Send alerts that are due", call="integrations.tasks.send_alerts"),
         Slot("revocations", "*/5 * * * *", "Revoke what a disconnect could not", call="integrations.tasks.retry_revocations"),
         Slot("blocked addresses", "*/15 * * * *", "Try orgs that refused our address", call="integrations.tasks.retry_blocked"),
+        Slot("product flush", "* * * * *", "Put waiting events into the lake", call="integrations.product.ingest.tasks.flush"),
         Slot("usage watch", "*/10 * * * *", "Notice API use that is not ours", call="integrations.tasks.watch_usage"),
+        Slot("product copy", "*/10 * * * *", "Copy changed customers", call="integrations.product.segments.tasks.keep_copy"),
         Slot("mirror read", "0 0 * * *", "Read what changed in Salesforce (PX-14)", job="mirror.read"),
         Slot("okr refresh", f"{settings.REFRESH_MINUTE} * * * *", "Read the reports behind key results", job="okr.refresh"),
+        Slot("product kpis", "30 2 * * *", "Roll up events, compute KPIs before the push (PX-43)", job="product.kpis"),
+        Slot("product segments", "40 4 * * *", "Count the members of segments", job="product.segments"),
+        Slot("late events", "*/10 * * * *", "Compute KPIs anew (R-114)", call="integrations.product.kpis.tasks.catch_up"),
         Slot("mapping push", PUSH_CRON, "Push mapped fields to Salesforce (PX-16)", job="mapping.push"),
         Slot("mapping pull", MAP_CRON, "Match and map what was fetched (PX-15)", job="mapping.pull"),
+        Slot("product health", HEALTH_CRON, "Health scores before each push", job="product.health"),
+        Slot("erased tasks", "35 * * * *", "Forget tasks of erased customers", call="integrations.product.tasks.forget_erased"),
+        Slot("product tasks", TASKS_CRON, "Tasks for customers that need attention", job="product.tasks"),
         Slot("mirror reconcile", "0 5 * * *", "Compare the mirror with Salesforce", job="mirror.reconcile"),
         Slot("mirror formulas", "30 5 * * *", "Compare calculated fields where it is due", job="mirror.formulas"),
         Slot("posture", "20 5 * * *", "Check permissions of the integration users", call="integrations.tasks.check_posture"),
@@ -44,6 +54,9 @@ def timetable() -> list[Slot]:
         Slot("lake upkeep", "20 1,7,13,19 * * *", "Compact the lake, delete what must go", job="lake.upkeep"),
         Slot("outbox verify", "0 6 * * 0", "Compare what we wrote with live values (R-154)", job="outbox.verify"),
         Slot("outbox upkeep", "50 1 * * *", "Forget what old pushes sent", call="integrations.sync.outbox.upkeep.run_upkeep"),
+        Slot("product purge", "45 1 * * *", "Forget old event counts", call="integrations.product.ingest.tasks.purge"),
+        Slot("billing rate", "10 6 * * *", "Work out invoices from usage and prices", job="billing.rate"),
+        Slot("billing push", "0 7 * * *", "Push billing objects to Salesforce (MT-14)", job="billing.push"),
         Slot("purge", "40 1 * * *", "Delete row outcomes and runs past their retention", call="integrations.tasks.purge"),
     ]
 

@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from project import back_office, customer_views, health, views
+from project import back_office, customer_views, health, views, why_views
 
 admin.site.login = views.admin_sign_in  # one door for everybody: throttled, in the audit
 back_office.widen_policy(admin.site)
@@ -14,10 +14,13 @@ back_office.widen_policy(admin.site)
 urlpatterns = [
     path("", views.home, name="home"),
     path("", include("integrations.urls")),
+    path("product/", include("integrations.product.urls")),
     path("okr/", include("okr.urls")),
+    path("billing/", include("billing.urls")),
     path("customers/", customer_views.customer_list, name="customers"),
     path("customers/export.csv", customer_views.customers_csv, name="customers_csv"),
     path("customers/conflicts/", customer_views.conflicts, name="customer_conflicts"),
+    path("customers/why/", why_views.record_why, name="record_why"),
     path("customers/end-users/", customer_views.end_user_list, name="end_users"),
     path("customers/end-users/export.csv", customer_views.end_users_csv, name="end_users_csv"),
     path("customers/end-users/<int:pk>/", customer_views.end_user, name="end_user"),

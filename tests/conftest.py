@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from integrations.models import SalesforceOrg
@@ -22,6 +23,12 @@ def _quick_passwords(settings) -> None:
 @pytest.fixture(autouse=True)
 def _lake_of_its_own(settings, tmp_path) -> None:
     settings.LAKE_URL = f"file://{tmp_path / 'lake'}"
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own() -> None:
+    """Ids begin anew with each test's database, so what is counted by id (throttles) must too."""
+    cache.clear()
 
 
 @pytest.fixture

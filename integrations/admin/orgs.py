@@ -19,7 +19,7 @@ from integrations.connection_pages import state_of
 from integrations.models import ApiUsage, SalesforceIdentity, SalesforceOrg
 from integrations.orgs import lifecycle, posture
 
-EDITABLE = ("name", "environment", "seats", "okr_enabled", "sign_in_enabled")
+EDITABLE = ("name", "environment", "seats", "okr_enabled", "product_enabled", "billing_enabled", "sign_in_enabled")
 SHOWN = (
     "login_method", "login_url", "instance_url", "org_id", "org_name", "user_name", "scope", "state", "state_reason",
     "state_code", "state_since", "authorized_by", "authorized_at", "token_issued_at", "posture_at", "revocation_pending",

@@ -15,7 +15,7 @@ from integrations.sync.outbox import rows, targets, verify
 
 STATE_COLORS = {
     "active": "success", "paused": "warning", "retrying": "info", "waiting_parent": "info", "parked": "warning",
-    "conflict": "danger", "dismissed": "default", "edited": "success", "waiting": "info", "planned": "info",
+    "conflict": "danger", "unfit": "danger", "dismissed": "default", "edited": "success", "waiting": "info", "planned": "info",
     "done": "success", "left": "warning",
     "staged": "info", "created": "info", "sent": "info", "collected": "success", "failed": "danger", "abandoned": "warning",
 }  # fmt: skip

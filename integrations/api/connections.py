@@ -58,7 +58,8 @@ class ConnectionSerializer(serializers.ModelSerializer):
         fields = [
             "id", "name", "environment", "login_method", "login_url", "instance_url", "org_id", "org_name", "user_name",
             "state", "state_label", "state_code", "state_reason", "state_since", "scope", "authorized_at",
-            "token_issued_at", "posture_at", "revocation_pending", "okr_enabled", "seats",
+            "token_issued_at", "posture_at", "revocation_pending", "okr_enabled", "product_enabled",
+            "billing_enabled", "seats",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from integrations.masking import hide_people, may_see_people
 from integrations.models import GuardRequest, HumanEdit, OutboxRow, OutboxTarget, Run, SalesforceOrg
 from integrations.sync.outbox import kinds
-from integrations.sync.outbox.rows import WAITING, Group, suggest_fix
+from integrations.sync.outbox.rows import WAITING, Group, fix_of
 
 HIDDEN = "***"
 
@@ -56,7 +56,7 @@ class WaitingRowSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_fix(self, row: OutboxRow) -> str:
-        return suggest_fix(row.code, row.message, row.fields)
+        return fix_of(row)
 
     def get_label(self, row: OutboxRow) -> str:
         return row.label if self._sees_people else hide_people(row.label)

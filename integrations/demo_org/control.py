@@ -20,6 +20,7 @@ from integrations.demo_org.control_help import help_route
 from integrations.demo_org.control_work import expire_cursors, manage_jobs, purge, set_allowance
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.hindrances import CONTROL
+from integrations.demo_org.metadata import packages
 from integrations.demo_org.oauth.accounts import describe_logins, first_login
 from integrations.demo_org.oauth.clients import describe_clients
 from integrations.demo_org.org import Caller, DemoOrg
@@ -174,6 +175,13 @@ def merge(_request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
     return {"id": body.get("master"), "moved": moved}
 
 
+def install_package(_request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
+    """POST {"package": "billing"}: an administrator installs the managed billing package (namespace NOME) for all users."""
+    if body.get("package") != "billing":
+        raise Refused('Say which package: {"package": "billing"}.')
+    return {"objects": packages.install_billing(org, administrator(org))}
+
+
 def show_writes(request: Request, org: DemoOrg, _body: dict[str, Any]) -> Any:
     """How many rows were written since the last reset (or DELETE)."""
     if request.method == "DELETE":
@@ -197,6 +205,7 @@ routes = [
     _route("delete", delete_record, "POST"),
     _route("undelete", undelete_record, "POST"),
     _route("merge", merge, "POST"),
+    _route("packages", install_package, "POST"),
     _route("fields", change_field, "POST"),
     _route("rights", manage_rights, "GET", "POST", "DELETE"),
     _route("rules", manage_rules, "GET", "POST", "DELETE"),

@@ -99,7 +99,7 @@ def found_articles(work: "Written", ids: Sequence[str]) -> None:
         }  # fmt: skip
         work.org.store.insert(MASTER, [row])
         consequences.set_columns(work, [version], {"KnowledgeArticleId": f"'{master}'", "VersionNumber": "1",
-                                                   "IsLatestVersion": "1"})  # fmt: skip
+                                                   "IsLatestVersion": "1", "IsMasterLanguage": "1"})  # fmt: skip
 
 
 def mirror_articles(work: "Written", ids: Sequence[str], *, source: str) -> None:

@@ -12,10 +12,10 @@ ACTIONS = frozenset({"", "expire_token", "close", "lock_row", "daily_limit", "co
 class Fault:
     """One order. `path` and `body` are regular expressions that must be found; `method` is exact.
 
-    `status`, `headers` and `body` answer instead of the org (status 0 = the real answer, only late or cut); `delay` in
-    seconds; `cut` = bytes of the body that are sent before the connection closes; `after` = matching requests let
-    through first. Actions: expire_token (ends the caller's session: 401), close (no answer at all), lock_row (the next
-    rows saved fail), daily_limit, concurrent_limit, maintenance (503 with an HTML page).
+    `status`, `headers` and `body` answer instead of the org (status 0 = the real answer, only late, cut or with these headers
+    instead of its own); `delay` in seconds; `cut` = bytes of the body that are sent before the connection closes; `after` =
+    matching requests let through first. Actions: expire_token (ends the caller's session: 401), close (no answer at all),
+    lock_row (the next rows saved fail), daily_limit, concurrent_limit, maintenance (503 with an HTML page).
     """
 
     path: str = ""

@@ -336,6 +336,9 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def add_headers(passage: Passage, message: MutableMapping[str, Any]) -> None:
     """The org's time, usage, caching and browser id, as the real answers have them."""
     headers = MutableHeaders(raw=message.setdefault("headers", []))
+    if passage.fault is not None and not passage.fault.status:
+        for name, value in passage.fault.headers.items():
+            headers[name] = value
     headers.setdefault("Date", format_datetime(passage.org.clock.now().replace(microsecond=0), usegmt=True))
     path = passage.scope["path"]
     if not path.startswith("/services/") and not path.startswith("/id/"):

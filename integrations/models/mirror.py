@@ -83,6 +83,7 @@ class MirrorObject(models.Model):
     parity_theirs = models.PositiveBigIntegerField(null=True, blank=True)
     parity_ours = models.PositiveBigIntegerField(null=True, blank=True)
     parity_repaired = models.PositiveBigIntegerField(default=0, help_text="Rows put right by that reconciliation.")
+    parity_erased = models.PositiveIntegerField(default=0, help_text="Records there that must stay forgotten here (I-23).")
     ids_at = models.DateTimeField(null=True, blank=True, help_text="Last time that every id was compared.")
     told_number = models.PositiveBigIntegerField(default=0, help_text="Files up to this number were searched for news.")
     formulas_at = models.DateTimeField(null=True, blank=True, help_text="Last full compare of formula fields.")

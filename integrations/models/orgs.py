@@ -78,6 +78,7 @@ class SalesforceOrg(models.Model):
     product_enabled = models.BooleanField(
         "product experience", default=True, help_text="Switch of the product-experience sync."
     )
+    billing_enabled = models.BooleanField("billing", default=True, help_text="Switch of the billing domain.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

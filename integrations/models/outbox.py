@@ -143,6 +143,7 @@ class OutboxRow(models.Model):
         WAITING_PARENT = "waiting_parent", "Waiting for its parent"
         PARKED = "parked", "Needs a person"
         CONFLICT = "conflict", "Several rows or records share its key"
+        UNFIT = "unfit", "A value does not fit its field"
         DISMISSED = "dismissed", "Dismissed"
         EDITED = "edited", "Accepted with a person's values"
 

@@ -54,11 +54,14 @@ USER = Step(
 )  # fmt: skip
 ACCESS = Step(
     "A permission set with the least that is needed",
-    "Read access is enough. Raise it only when something that you want to show cannot be read.",
+    "Read access is enough to show numbers. Raise it only when something that you want to show cannot be read, or to write.",
     "Setup › Permission Sets › New",
     (Value("System permissions", "API Enabled, Run Reports, View Reports in Public Folders"),
      Value("Objects", "Read on what your reports show, also on custom objects"),
-     Value("Report folders", "Share them with the integration user (Viewer)")),
+     Value("Report folders", "Share them with the integration user (Viewer)"),
+     Value("Only to write mapped fields", "Edit on those objects, and on their fields with the push prefix"),
+     Value("Only to have such fields created", "Customize Application, Modify Metadata Through Metadata API Functions, "
+           "Assign Permission Sets: strong rights, best taken away again afterwards")),
     "A report's summary field can only be chosen if the user sees the objects behind it.",
     "Give this user no more access than the person with the LOWEST access among those who use both Salesforce and Causeway. "
     "What it can see in a report, everybody here who may see the key result can see.",

@@ -89,6 +89,8 @@ def _write(org_id: int, domain: str, hour: datetime, count: _Count) -> None:
         }
         if count.limit is not None:
             changes |= {"limit_used": count.limit[0], "limit_max": count.limit[1], "limit_at": count.limit_at}
+        if count.objects - set(row.objects_asked):  # another process may add to the list at this moment: one after the other
+            row = ApiUsage.objects.select_for_update().get(pk=row.pk)
         new_objects = count.objects - set(row.objects_asked)
         if new_objects:
             changes["objects_asked"] = sorted(set(row.objects_asked) | new_objects)

@@ -134,6 +134,7 @@ RULES: tuple[Rule, ...] = (
     _rule(e.ApiDisabled, "API_DISABLED_FOR_ORG API_CURRENTLY_DISABLED CLIENT_NOT_ACCESSIBLE_FOR_USER API_DISABLED"),
     _rule(e.VersionRetired, "UNSUPPORTED_API_VERSION INVALID_VERSION INVALIDVERSION"),
     _rule(e.VersionRetired, status=(410,)),
+    _rule(e.OrgReadOnly, "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", sentence="The org takes no changes for now."),
     _rule(e.OrgReadOnly, text=r"read[- ]only (?:mode|maintenance)|currently (?:in )?read[- ]only"),
     # --- allowances ---
     _rule(e.ReportLimitReached, text=r"can.t run more than [\d,]+ reports? (?:a?synchronously )?every"),
@@ -151,7 +152,7 @@ RULES: tuple[Rule, ...] = (
     _rule(e.StorageFull, "STORAGE_LIMIT_EXCEEDED"),
     _rule(e.UpstreamUnavailable, "SERVER_UNAVAILABLE SERVICE_UNAVAILABLE", status=(0, 503)),
     _rule(e.UpstreamUnavailable, "SERVER_UNAVAILABLE SERVICE_UNAVAILABLE UNKNOWN_EXCEPTION INTERNAL_ERROR", maybe_done=True),
-    _rule(e.UpstreamUnavailable, "TXN_SECURITY_METERING_ERROR"),
+    _rule(e.UpstreamUnavailable, "TXN_SECURITY_METERING_ERROR FUNCTIONALITY_TEMPORARILY_UNAVAILABLE"),
     _rule(e.ReportBroken, text=r"report definition is obsolete|report definition .{0,40}(?:invalid|error)"),
     # --- queries ---
     _rule(e.QueryExpired, "INVALID_QUERY_LOCATOR INVALID_LOCATOR"),
@@ -175,7 +176,7 @@ RULES: tuple[Rule, ...] = (
         "INSUFFICIENT_ACCESS_OR_READONLY INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY INSUFFICIENT_ACCESS",
         verdict=V.FAIL_ROW,
     ),
-    _rule(e.NoAccess, "FUNCTIONALITY_NOT_ENABLED FUNCTIONALITY_TEMPORARILY_UNAVAILABLE FORBIDDEN INSUFFICIENT_PRIVILEGES"),
+    _rule(e.NoAccess, "FUNCTIONALITY_NOT_ENABLED FORBIDDEN INSUFFICIENT_PRIVILEGES"),
     _rule(
         e.RowRefused,
         "REQUIRED_FIELD_MISSING STRING_TOO_LONG INVALID_EMAIL_ADDRESS INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"

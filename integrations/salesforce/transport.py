@@ -162,6 +162,7 @@ def _refuse_constant(name: str) -> None:
 KINDS = tuple(
     (re.compile(pattern), kind)
     for pattern, kind in (
+        (r"/services/Soap/m/", "metadata"),
         (r"/services/(?:oauth2|Soap)/|^/id/", "login"),
         (r"^/services/data/?$", "versions"),
         (r"/analytics/reports/[^/]+/instances$", "report_instance"),

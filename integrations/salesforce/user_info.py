@@ -11,6 +11,7 @@ from defusedxml import DefusedXmlException, ElementTree
 
 from integrations.salesforce.client import Client
 from integrations.salesforce.errors import UnexpectedAnswer
+from integrations.salesforce.soap_body import SessionBody
 
 NAMESPACE = "urn:partner.soap.sforce.com"
 
@@ -27,11 +28,10 @@ class UserInfo:
 
 def read_user_info(client: Client) -> UserInfo:
     """One call to `/services/Soap/u/`; raises a `SalesforceError` like every other call."""
-    grant = client.tokens.current()
     answer = client.request(
         "POST",
         f"/services/Soap/u/{client.api_version}",
-        data=_envelope(grant.access_token),
+        data=SessionBody(client, _envelope),
         headers={"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "getUserInfo", "Accept": "text/xml"},
         repeatable=True,
     )

@@ -67,13 +67,20 @@ def ending_of(error: Exception) -> tuple[str, str, str]:
     return Run.State.FAILED, "unexpected", "Something unexpected happened; the log has the details under this run's number."
 
 
-def verdict_on(sums: dict[str, int]) -> tuple[str, str, str]:
-    """State, code and sentence of a run that came through: a success only if no row failed and the classes add up (I-01)."""
+def verdict_on(sums: dict[str, int], *, dry: bool = False) -> tuple[str, str, str]:
+    """State, code and sentence of a run that came through: a success only if no row failed and the classes add up (I-01).
+
+    A `dry` run wrote nothing, whatever it counted, and its sentence says so.
+    """
     if sums["read"] != sum(sums[name] for name in COUNTED[1:]):
         return Run.State.FAILED, "counts_differ", "The row classes do not add up to the rows read; please report this."
-    done = f"{sums['written']} written, {sums['unchanged']} unchanged"
+    written, failed = ("would be written", "would fail") if dry else ("written", "failed")
+    parts = [f"{sums['written']} {written}", f"{sums['unchanged']} unchanged"]
+    state, code = Run.State.SUCCESS, ""
     if sums["failed"] or sums["not_attempted"]:
-        left = f"{sums['failed']} failed" + (f", {sums['not_attempted']} not attempted" if sums["not_attempted"] else "")
+        parts.append(f"{sums['failed']} {failed}")
+        parts += [f"{sums['not_attempted']} not attempted"] if sums["not_attempted"] else []
         everything_failed = sums["failed"] == sums["read"]
-        return (Run.State.FAILED if everything_failed else Run.State.PARTIAL), "rows_failed", f"{done}, {left}."
-    return Run.State.SUCCESS, "", f"{done}." if sums["read"] else "Nothing to do."
+        state, code = (Run.State.FAILED if everything_failed else Run.State.PARTIAL), "rows_failed"
+    said = ", ".join(parts) + "." if sums["read"] else "Nothing to do."
+    return state, code, f"{said} Nothing was written." if dry else said

@@ -20,7 +20,7 @@ class Job:
 
     `retry_rows` promises that `perform` does only the rows of an earlier run when its arguments name one (`row_retries`).
     `by_hand`: means something only with the arguments that a page gives it, so it is no part of a first sync and no general
-    button starts it.
+    button starts it. `dry`: nothing is written by it; its counts say what would be.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Job:
     enabled: Callable[[SalesforceOrg], bool] = _always
     retry_rows: bool = False
     by_hand: bool = False
+    dry: bool = False
 
 
 _jobs: dict[str, Job] = {}
@@ -48,6 +49,11 @@ def get(name: str) -> Job:
     if name not in _jobs:
         raise KeyError(f"No job is called {name!r}; known: {', '.join(sorted(_jobs))}.")
     return _jobs[name]
+
+
+def is_dry(name: str) -> bool:
+    """Whether a job of that name only says what would be written; False for jobs that nobody knows any more."""
+    return name in _jobs and _jobs[name].dry
 
 
 def every() -> list[Job]:

@@ -18,9 +18,9 @@ from integrations.mapping_forms import MappingForm, read_form, write_form
 from integrations.models import Entity, Mapping, SalesforceOrg
 from integrations.salesforce.errors import SalesforceError
 from integrations.sync import runs
-from integrations.sync.mapping import facts, files, objects, preview, synchronize, versions
+from integrations.sync.mapping import catalogue, facts, files, objects, preview, synchronize, versions
 from integrations.sync.mapping.body import PULL, PUSH
-from integrations.sync.mapping.check import Known
+from integrations.sync.mapping.check import Known, problems_of
 from integrations.sync.mapping.problems import ProblemsFound
 from integrations.sync.mapping.suggest import suggest_pairs
 
@@ -84,6 +84,8 @@ def _show(request: HttpRequest, mapping: Mapping, form: MappingForm, *, verb: st
         known = facts.know_object(mapping.org, mapping.entity, form.data.get("object", ""))
         if verb == "suggest" and form.body is not None and known.info is not None:
             form = _with_suggestions(request, form, known)
+        if verb == "import" and form.body is not None:  # made elsewhere: what does not exist here is said at once
+            form.add_problems(problems_of(form.body, known))
         if verb == "preview" and form.body is not None:
             shown = preview.preview(mapping, form.body, now=timezone.now())
             form.add_problems(shown.problems)
@@ -240,9 +242,10 @@ def mapping_import(request: HttpRequest, org_pk: int, entity: str) -> HttpRespon
     except ProblemsFound as error:
         messages.error(request, f"The file cannot be used, nothing was changed. {error}")
         return redirect("integrations:mapping_versions", org_pk=org_pk, entity=entity)
-    form = read_form(write_form(body, version=mapping.version), entity)
+    existing = {each.key for each in catalogue.source_fields(mapping.org, entity)}
+    form = read_form(write_form(body, version=mapping.version, existing=existing), entity)
     messages.info(request, "This is the file; it counts once you save it.")
-    return _show(request, mapping, form)
+    return _show(request, mapping, form, verb="import")
 
 
 @require_POST

@@ -43,8 +43,8 @@ def outbox_row(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return render(request, "outbox/row.html", outbox_pages.read_row(row))
     typed = {name.removeprefix("field-"): text for name, text in request.POST.items() if name.startswith("field-")}
-    wanted = {name: str(text) for name, text in typed.items() if name in row.values}
-    changed = {name: text for name, text in wanted.items() if text != outbox_pages.text_of(row.values[name])}
+    wanted = {name: str(text) for name, text in typed.items() if name in row.values or name in row.fields}
+    changed = {name: text for name, text in wanted.items() if text != outbox_pages.text_of(row.values.get(name))}
     verb = request.POST.get("verb", "save")
     try:
         row = rows.edit_row(row, changed, user=request.user, now=timezone.now())

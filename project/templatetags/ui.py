@@ -60,6 +60,34 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         ),
     ),
     (
+        "Product",
+        (
+            Place("/product/", "Sync overview", "arrow-left-right"),
+            Place("/product/accounts/", "Accounts", "funnel"),
+            Place("/product/audience/", "Audience", "user"),
+            Place("/product/segments/", "Segments", "layers"),
+            Place("/product/engagements/", "Engagements", "message-square", "analyst"),
+            Place("/product/features/", "Features", "tag", "analyst"),
+            Place("/product/kpis/", "KPIs", "calculator"),
+            Place("/product/knowledge/", "Knowledge", "book-open", "analyst"),
+            Place("/product/health/", "Health scores", "trending-up"),
+            Place("/product/task-rules/", "Task rules", "list-checks"),
+            Place("/product/use-cases/", "Use cases", "wand-sparkles"),
+            Place("/product/data/", "Data health", "gauge", "analyst"),
+        ),
+    ),
+    (
+        "Billing",
+        (
+            Place("/billing/", "Billing", "receipt"),
+            Place("/billing/customers/", "Billing customers", "wallet"),
+            Place("/billing/invoices/", "Invoices", "file-text"),
+            Place("/billing/credits/", "Credit", "coins"),
+            Place("/billing/plans/", "Plans and prices", "tag"),
+            Place("/billing/metrics/", "Metrics", "gauge"),
+        ),
+    ),
+    (
         "Key results",
         (
             Place("/okr/", "Objectives", "target"),
@@ -160,6 +188,12 @@ def moment(context: RequestContext, value: datetime | None, empty: str = "–") 
 def amount(value: Decimal | int | float | None) -> str:
     """9891 -> 9,891."""
     return display.amount(value)
+
+
+@register.filter
+def money(value: Decimal | None, currency: str = "") -> str:
+    """An amount in major units with two decimals and its currency or credit type: 1,234.50 USD."""
+    return "–" if value is None else f"{value:,.2f} {currency}".rstrip()
 
 
 @register.filter

@@ -83,6 +83,7 @@
       folded.hidden = !folded.hidden;
       foldLink.setAttribute("aria-expanded", String(!folded.hidden));
     }
+    if (target.closest("[data-print]")) window.print();
     const dismiss = target.closest("[data-dismiss]");
     if (dismiss) dismiss.closest(".toast, .notice").remove();
   });

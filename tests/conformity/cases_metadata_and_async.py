@@ -139,7 +139,7 @@ CASES = (
     Case(
         "metadata/checkdeploystatus-succeeded.xml", lambda world: deploy_status(world, seconds=0),
         allowed={f"extra {RESULT.format('checkDeployStatus')}.details.componentSuccesses.id":
-                 "settings, which were deployed there, have no id; fields have"},
+                 "settings, which were deployed there, have no id; fields and permission sets have"},
     ),
     Case("bulk-v1/job-open-insert-event.xml", open_xml_job),
     Case("bulk-v1/batch-info-json-completed.json", lambda world: bulk(world, "GET", query_batch(world))),

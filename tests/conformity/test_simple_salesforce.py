@@ -171,3 +171,15 @@ def test_bulk_2_delete(sf: Salesforce) -> None:
     result = sf.bulk2.Account.delete(records=[{"Id": each} for each in ids], wait=0.2)[0]
     assert result["numberRecordsFailed"] == 0
     assert sf.query(f"SELECT COUNT() FROM Account WHERE Id IN {tuple(ids)}")["totalSize"] == 0
+
+
+def test_mt_13_the_sample_query_of_the_billing_package_runs_unchanged(sf: Salesforce, world: World) -> None:
+    world.org.control("packages", {"package": "billing"})
+    account = sf.query("SELECT Id FROM Account ORDER BY Id LIMIT 1")["records"][0]["Id"]
+    row = {"NOME__Name__c": "Acme", "NOME__Account__c": account}
+    sf.NOME__Metronome_Customer__c.upsert("NOME__Metronome_Customer_ID__c/ss-acme", row)
+    found = sf.query(
+        "SELECT NOME__Metronome_Customer_ID__c, NOME__Name__c, NOME__Account__r.Name FROM NOME__Metronome_Customer__c "
+        f"WHERE NOME__Account__r.Id = '{account}'"
+    )["records"]
+    assert [row["NOME__Metronome_Customer_ID__c"] for row in found] == ["ss-acme"]

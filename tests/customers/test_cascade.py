@@ -56,7 +56,7 @@ def test_px_d4_rules_that_are_off_do_not_run(world):
     assert world.links() == {"c2": (account, "website_domain")}
 
 
-def test_px_50_and_56_ids_of_15_and_18_characters(world):
+def test_px_50_px_56_ids_of_15_and_18_characters(world):
     account, contact = world.account(), world.contact()
     world.customer("long", attributes={"sfdc_id": account})
     world.customer("short", attributes={"sfdc_id": account[:15]})
@@ -246,6 +246,15 @@ def test_px_58_and_px_59_several_contacts_with_one_mail_or_phone_are_no_match(wo
     world.rules("end_user", email=True, phone=True)
     world.match()
     assert world.links("end_user") == {"falls to phone": (single, "phone")}
+
+
+def test_px_55_px_56_the_contact_id_that_a_user_carries_comes_before_the_mail(world):
+    own, other = world.contact("old@acme.example"), world.contact("jo@acme.example")
+    world.user("u1", email="jo@acme.example", attributes={"sfdc_contact_id": own[:15]})
+    world.user("u2", email="jo@acme.example")
+    world.rules("end_user", sfdc_id=True, email=True)
+    world.match()
+    assert world.links("end_user") == {"u1": (own, "sfdc_id"), "u2": (other, "email")}
 
 
 def test_px_55_contacts_may_be_told_to_take_the_first(world):

@@ -238,3 +238,13 @@ def test_merged_customers_are_not_in_the_lake_any_more():
     )
     spine.refresh_spine(now=NOW)
     assert set(copied()) == {"b"}
+
+
+def test_the_lakes_copy_keeps_instants_just_before_the_next_second():
+    seen = datetime(2026, 5, 1, 11, 59, 59, 999_600, tzinfo=UTC)
+    save({"external_id": "c", "last_seen_at": seen.isoformat()})
+    spine.refresh_spine(now=NOW)
+    with open_engine() as engine:
+        engine.bind("customers", spine.relation("customer"))
+        ((found,),) = engine.rows("SELECT last_seen_at FROM customers")
+    assert found == seen.replace(microsecond=999_000)

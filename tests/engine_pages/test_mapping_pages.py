@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from integrations.models import Attribute, Customer, Mapping, MappingVersion
+from integrations.models import Attribute, Customer, Mapping, MappingVersion, SalesforceOrg
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +143,57 @@ def test_r_281_a_file_that_is_none_changes_nothing(olga, edit, connected_org) ->
     page = olga.post(address, {"file": SimpleUploadedFile("m.json", good)}).content.decode()
     assert "it counts once you save it" in page
     assert not Mapping.objects.filter(version__gt=0).exists()
+
+
+def test_r_281_what_a_file_names_and_nobody_here_knows_stays_visible_as_a_problem(olga, edit, connected_org) -> None:
+    import json
+
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    Attribute.objects.create(entity="customer", key="health", label="Health")
+    file = json.loads(olga.get(reverse("integrations:mapping_file", args=[connected_org.pk, "customer"])).content)
+    plain = {"accept_lossy": False, "cut": False, "values": {}}
+    file["pairs"] = [
+        {"direction": "push", "source": "attributes.elsewhere", "target": "PX_Health__c", **plain},
+        {"direction": "push", "source": "attributes.health", "target": "PX_Elsewhere__c", **plain},
+        {"direction": "pull", "source": "attributes.industry", "target": "Industry", **plain},
+    ]
+    address = reverse("integrations:mapping_import", args=[connected_org.pk, "customer"])
+    page = olga.post(address, {"file": SimpleUploadedFile("m.json", json.dumps(file).encode())}).content.decode()
+    assert '<option value="attributes.elsewhere" selected>' in page
+    assert "There is no product field attributes.elsewhere." in page
+    assert '<option value="PX_Elsewhere__c" selected>' in page
+    assert "has no field PX_Elsewhere__c" in page
+    assert 'value="industry"' in page, "an attribute that can be made is one to be made"
+    assert 'id="pair-2-errors"' not in page
+    answer = olga.post(edit, {**form(**line(0, "push", "attributes.elsewhere", "PX_Health__c")), "verb": "save"})
+    assert answer.status_code == 400
+    assert '<option value="attributes.elsewhere" selected>' in answer.content.decode()
+
+
+def test_px_19_the_connection_leads_to_matching_and_mapping(olga, connected_org) -> None:
+    page = olga.get(reverse("integrations:connection", args=[connected_org.pk])).content.decode()
+    for entity in ("customer", "end_user"):
+        assert f'href="{reverse("integrations:mapping", args=[connected_org.pk, entity])}"' in page
+
+
+def test_px_20_px_23_users_have_their_own_switch_and_the_rule_email(olga, connected_org) -> None:
+    page = olga.get(reverse("integrations:mapping", args=[connected_org.pk, "end_user"])).content.decode()
+    places = [page.index(text) for text in ("1. Salesforce id", "2. Custom field", "3. E-mail", "4. Phone")]
+    assert places == sorted(places)
+    assert 'name="rule-email-on"' in page
+    assert 'name="retrieve"' in page
+
+
+def test_px_25_fields_are_mapped_once_the_connection_is_authorized(olga, db) -> None:
+    new = SalesforceOrg.objects.create(name="Not yet", login_url="https://acme.my.salesforce.com")
+    page = olga.get(reverse("integrations:mapping", args=[new.pk, "customer"])).content.decode()
+    assert "Salesforce could not be asked" in page
+    answer = olga.post(reverse("integrations:mapping", args=[new.pk, "customer"]), {**form(), "verb": "save"})
+    assert answer.status_code == 400
+    assert not MappingVersion.objects.exists()
+    page = olga.get(reverse("integrations:connection", args=[new.pk])).content.decode()
+    assert reverse("integrations:mapping", args=[new.pk, "customer"]) not in page
 
 
 def test_a_connection_that_is_down_is_said_and_nothing_is_lost(olga, edit, connected_org, demo_org) -> None:

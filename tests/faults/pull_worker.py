@@ -19,6 +19,7 @@ from typing import Any
 
 MOST_CALLS = 60
 CALL_SECONDS = 60.0
+WAIT_SECONDS = 3 * CALL_SECONDS  # on a machine that does much else; a worker that ends or fails is noticed at once
 NEEDS = {
     "Account": ("Name", "Industry", "AnnualRevenue"),
     "Contact": ("LastName", "Email", "AccountId"),
@@ -163,7 +164,7 @@ def read(way: str) -> None:
         planning.RESULT_ROWS = 60
     waiting = Run.objects.filter(job="mirror.read", state=Run.State.QUEUED).first()
     run = waiting or runs.request_run("mirror.read", org=SalesforceOrg.objects.get(), now=timezone.now())
-    ended = see_through(run, tell=lambda text: None, seconds=CALL_SECONDS * 3)
+    ended = see_through(run, tell=lambda text: None, seconds=WAIT_SECONDS)
     if ended.state != Run.State.SUCCESS:
         raise RuntimeError(f"{ended}: {ended.state} {ended.sentence}")
 
@@ -174,9 +175,9 @@ def read(way: str) -> None:
 def killed_at_call(org: Any, number: int, way: str) -> bool:
     """Start a worker and kill it while call `number` (from 0) waits for its answer; False when it made fewer calls."""
     org.no_faults()
-    org.fault(path="/services/", after=number, times=1, status=0, delay=CALL_SECONDS)
+    org.fault(path="/services/", after=number, times=1, status=0, delay=WAIT_SECONDS)
     worker = fork(lambda: read(way))
-    deadline = time.monotonic() + CALL_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     try:
         while org.control("faults")["faults"]:
             ended, status = os.waitpid(worker, os.WNOHANG)
@@ -185,13 +186,24 @@ def killed_at_call(org: Any, number: int, way: str) -> bool:
                     raise RuntimeError(f"The worker failed by itself: {status}")
                 return False
             if time.monotonic() > deadline:
-                raise RuntimeError(f"The worker never made call {number}.")
+                os.kill(worker, signal.SIGKILL)
+                os.waitpid(worker, 0)
+                raise RuntimeError(f"The worker never made call {number}: {where_it_stands(org)}")
             time.sleep(0.02)
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
         return True
     finally:
         org.no_faults()
+
+
+def where_it_stands(org: Any) -> str:
+    """What a worker that hangs had done: its runs, what they wait for, its last calls."""
+    from integrations.models import Run
+
+    runs = list(Run.objects.order_by("-id").values_list("state", "reason_code", "sentence", "not_before")[:3])
+    close()
+    return f"runs {runs}, calls {[(each['method'], each['path'], each['status']) for each in org.calls()[-3:]]}"
 
 
 def recover() -> None:

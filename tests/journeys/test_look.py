@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from integrations.models import Run, RunChunk, RunObject, SalesforceOrg
 from okr.models import License
+from tests.pages.billing_world import fill_billing
 from tests.pages.conftest import NASTY, make_key_result, nasty_world, world  # noqa: F401  fixtures
 from tests.pages.engine_world import fill_engine
 
@@ -67,7 +68,18 @@ def test_s_035_pages_with_nasty_names_are_accessible_and_run_nothing(
 def test_s_035_pages_of_the_engine_with_nasty_names_are_accessible_and_run_nothing(
     page: Page, live_server, sign_in, cast, connected_org, scheme, width
 ):
-    addresses = fill_engine(connected_org, NASTY)
+    _look_at(page, live_server, sign_in, fill_engine(connected_org, NASTY), scheme, width)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_s_035_pages_of_billing_with_nasty_names_are_accessible_and_run_nothing(
+    page: Page, live_server, sign_in, cast, connected_org, scheme, width
+):
+    _look_at(page, live_server, sign_in, fill_billing(connected_org, NASTY), scheme, width)
+
+
+def _look_at(page: Page, live_server, sign_in, addresses: dict[str, str], scheme: str, width: int) -> None:
+    """Open every page as an admin and look for what must not be there."""
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 844})
     heard = watch(page)

@@ -40,9 +40,9 @@ ACCOUNT = make_object("Account", *FIELDS)
 SOURCES = [
     *COLUMNS["customer"],
     SourceField("attributes.seats", "Seats", "NUMBER"),
-    SourceField("attributes.industry", "Industry", "STRING"),
+    SourceField("attributes.industry", "Industry", "STRING", pulled=True),
     SourceField("attributes.vip", "VIP", "BOOLEAN"),
-    SourceField("attributes.renewal", "Renewal", "DATE_TIME"),
+    SourceField("attributes.renewal", "Renewal", "DATE_TIME", pulled=True),
     SourceField(
         "kpi_active_users_30d", "Monthly active users", "NUMBER", "Distinct active users", "KPIs", read_only=True, whole=True
     ),
@@ -247,6 +247,14 @@ def test_suggestions_go_by_name_and_fit():
     assert ("name", "PX_Name__c") in {(pair.source, pair.target) for pair in pushed}
     assert len({pair.target for pair in pushed}) == len(pushed)
     assert problems_of(body_with(*pulled, *(replace(pair, accept_lossy=True) for pair in pushed)), KNOWN) == []
+
+
+def test_nothing_is_suggested_to_write_over_what_the_product_fills_itself():
+    own = [SourceField("attributes.industry", "Industry", "STRING"), SourceField("attributes.employees", "Employees", "NUMBER")]
+    assert suggest_pairs(own, ACCOUNT, prefix="PX_", direction="pull") == []
+    theirs = [replace(each, pulled=True) for each in own]
+    found = {(pair.source, pair.target) for pair in suggest_pairs(theirs, ACCOUNT, prefix="PX_", direction="pull")}
+    assert found == {("attributes.industry", "Industry"), ("attributes.employees", "NumberOfEmployees")}
 
 
 def test_words_of_names():

@@ -45,7 +45,7 @@ def number(text, **field):
     ],
     ids=["px_26", "px_27", "px_28", "px_29"],
 )
-def test_px_26_to_px_29_type_map(kind, names):
+def test_px_26_px_27_px_28_px_29_type_map(kind, names):
     assert set(SALESFORCE_TYPES[kind]) == names
 
 

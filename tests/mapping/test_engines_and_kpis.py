@@ -169,8 +169,14 @@ def test_end_users_come_with_the_record_of_their_customer_as_parent(engine_name,
         for row in batch.to_pylist()
     ]
     assert rows == [
-        {"key": "003000000000000AAA", "parent_key": None, "label": "Jo", "PX_Mail__c": "jo@acme.example"},
-        {"key": "003000000000001AAA", "parent_key": "001000000000000AAA", "label": "Jo", "PX_Mail__c": "jo@acme.example"},
+        {"key": "003000000000000AAA", "parent_key": None, "label": "Jo", "problem": None, "PX_Mail__c": "jo@acme.example"},
+        {
+            "key": "003000000000001AAA",
+            "parent_key": "001000000000000AAA",
+            "label": "Jo",
+            "problem": None,
+            "PX_Mail__c": "jo@acme.example",
+        },
     ]
 
 

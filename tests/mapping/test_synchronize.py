@@ -93,3 +93,29 @@ def test_nothing_is_registered_for_a_connection_without_a_mapping(connected_org)
     assert not registering.is_enabled(connected_org)
     run = run_job("mapping.pull", connected_org)
     assert (run.state, run.sentence) == (Run.State.SUCCESS, "Nothing to do.")
+
+
+def test_px_17_a_step_that_ends_wakes_the_run_that_waits_for_it(connected_org, now):
+    """With a worker the row waits for each step; its end is what goes on with it, not the next look."""
+    from datetime import timedelta
+
+    from integrations.sync import runs
+
+    waiting = Run.objects.create(
+        job="product.synchronize", org=connected_org, queued_at=now, not_before=now + timedelta(hours=1),
+        checkpoint={"steps": {"mapping.pull": {"ended": True}, "mapping.push": {"ended": True}}},
+    )  # fmt: skip
+    step = Run.objects.create(
+        job="mirror.read", org=connected_org, queued_at=now, arguments={runs.CALLER: waiting.pk},
+        org_generation=connected_org.generation,
+    )  # fmt: skip
+    Run.objects.filter(pk=waiting.pk).update(
+        org_generation=connected_org.generation,
+        checkpoint={
+            "steps": {"mirror.read": {"run": step.pk}, "mapping.pull": {"ended": True}, "mapping.push": {"ended": True}}
+        },
+    )
+    runs.perform_run(step.pk)
+    waiting.refresh_from_db()
+    assert waiting.not_before is None
+    assert waiting.state in (Run.State.SUCCESS, Run.State.PARTIAL), waiting.sentence

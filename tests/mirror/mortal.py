@@ -27,7 +27,7 @@ def start(folder: Path, url: str) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    settings.MIGRATION_MODULES = dict.fromkeys(("integrations", "okr"))
+    settings.MIGRATION_MODULES = dict.fromkeys(("integrations", "product", "okr", "billing"))
     django.setup()
     call_command("migrate", run_syncdb=True, verbosity=0)
     call_command("createcachetable", verbosity=0)

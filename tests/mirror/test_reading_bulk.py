@@ -50,6 +50,17 @@ def test_bulk_pages_in_parallel_bring_everything_once(bulk, demo_org):
     assert kinds == {"base"}, "ids that rise need no comparison by later readers"
 
 
+@pytest.mark.parametrize("hours", [-7, 7])
+def test_i_05_a_bulk_read_too_goes_by_salesforces_clock(bulk, demo_org, hours):
+    demo_org.clock(advance=hours * 3600)
+    read(bulk)
+    assert abs(mirror(bulk).watermark - timezone.now() - timedelta(hours=hours)) < timedelta(minutes=2)
+    key = next(iter(rows(bulk)))
+    demo_org.control("update", {"object": "Account", "id": key, "fields": {"Name": "Changed"}})
+    assert counts(read(bulk))["written"] == 1
+    same_as_the_org(bulk)
+
+
 def test_a_result_of_one_page_needs_no_list_of_pages(bulk, demo_org, monkeypatch):
     monkeypatch.setattr(planning, "RESULT_ROWS", 100_000)
     demo_org.settings(bulk_page_rows=0)

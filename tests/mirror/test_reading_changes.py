@@ -91,6 +91,60 @@ def test_the_watermark_is_salesforces_time_not_ours(connected_org, demo_org, nee
     assert abs(mark - ahead) < timedelta(minutes=2)
 
 
+@pytest.mark.parametrize("hours", [-7, 7])
+def test_i_05_r_041_a_clock_that_differs_by_hours_loses_nothing(connected_org, demo_org, need, hours):
+    """Watermark and window follow Salesforce's clock only, whether it is ahead of ours or behind."""
+    demo_org.clock(advance=hours * 3600)
+    need(Account=ACCOUNT, Contact=("Email",))
+    read(connected_org)
+    theirs = timezone.now() + timedelta(hours=hours)
+    assert abs(mirror(connected_org).watermark - theirs) < timedelta(minutes=2)
+    one, two, three = list(rows(connected_org))[:3]
+    change(demo_org, one, Name="At once")
+    assert counts(read(connected_org))["written"] == 1
+    demo_org.clock(advance=1800)
+    change(demo_org, two, Name="Half an hour later")
+    demo_org.clock(advance=1800)
+    assert counts(read(connected_org))["written"] == 1
+    demo_org.settings(late_commit_seconds=300.0)
+    change(demo_org, three, Name="Late")
+    demo_org.settings(late_commit_seconds=0.0)
+    assert counts(read(connected_org))["written"] == 0
+    demo_org.clock(advance=310)
+    assert counts(read(connected_org))["written"] == 1
+    assert [rows(connected_org)[key]["Name"] for key in (one, two, three)] == ["At once", "Half an hour later", "Late"]
+    assert rows(connected_org).keys() >= recent(connected_org).keys()
+
+
+def test_i_03_without_a_word_of_salesforces_about_its_time_the_watermark_stays(connected_org, demo_org, need):
+    need(Account=ACCOUNT)
+    read(connected_org)
+    before = mirror(connected_org).watermark
+    demo_org.clock(advance=3600)
+    key = next(iter(rows(connected_org)))
+    demo_org.fault(path="/services/data", times=50, status=0, headers={"Date": "some time ago"})
+    change(demo_org, key, Name="Without a time")
+    run = read(connected_org)
+    assert (run.state, counts(run)["written"]) == ("success", 1)
+    assert mirror(connected_org).watermark == before
+    assert "carried no time" in mirror(connected_org).note
+    demo_org.no_faults()
+    assert counts(read(connected_org))["written"] == 0
+    assert mirror(connected_org).watermark > before
+
+
+def test_i_05_a_watermark_in_salesforces_future_hides_nothing(connected_org, demo_org, need):
+    """One answer told a wrong time; what changes until then is found all the same."""
+    need(Account=ACCOUNT)
+    demo_org.clock(advance=6 * 3600)
+    read(connected_org)
+    demo_org.clock(advance=-6 * 3600)
+    key = next(iter(rows(connected_org)))
+    change(demo_org, key, Name="Before the mark")
+    assert counts(read(connected_org))["written"] == 1
+    assert rows(connected_org)[key]["Name"] == "Before the mark"
+
+
 def test_i_03_the_watermark_never_moves_backwards(connected_org, demo_org, need):
     need(Account=ACCOUNT)
     read(connected_org)

@@ -166,6 +166,13 @@ def test_px_33_the_first_read_of_a_day_covers_the_previous_day_whole():
     assert found == moment("2026-07-01T00:00:00")
 
 
+def test_i_05_a_watermark_in_the_future_of_salesforces_clock_says_nothing_about_today():
+    mark, now = moment("2026-07-02T18:00:00"), moment("2026-07-02T12:00:00")
+    assert planning.daily_start(mark - 10 * MINUTE, watermark=mark, server_now=now) == moment("2026-07-01T00:00:00")
+    soon = now + 2 * MINUTE
+    assert planning.daily_start(soon - 10 * MINUTE, watermark=soon, server_now=now) == soon - 10 * MINUTE
+
+
 def test_px_d2_missed_days_are_caught_up():
     start = moment("2026-06-20T23:50:00")
     assert planning.daily_start(start, watermark=start + 10 * MINUTE, server_now=moment("2026-07-02T00:00:10")) == start

@@ -257,9 +257,9 @@ def _convert(recorder: Any, org: SalesforceOrg, table: LakeTable, lead: str, acc
         "Id": lead, "SystemModstamp": stamp, "CreatedDate": stamp, "IsDeleted": False, "IsConverted": True,
         "ConvertedAccountId": account,
     }  # fmt: skip
-    files, bad = fetching.stage_records(table, [record], columns, object_="Lead")
-    assert not bad
-    recorder.save(also=lambda: fetching._register(table, files, recorder, timezone.now()))
+    staged = fetching.stage_records(table, [record], columns, object_="Lead")
+    assert not staged.bad
+    recorder.save(also=lambda: fetching._register(table, staged.files, recorder, timezone.now()))
 
 
 # --- objects without IsDeleted -----------------------------------------------------------------------------------------------

@@ -309,3 +309,33 @@ def test_s_112_an_erased_person_does_not_come_back_by_reconciliation(connected_o
     assert counts(run, "Contact")["written"] == 0
     kept = mirror(connected_org, "Contact")
     assert kept.parity_theirs == kept.parity_ours
+    assert kept.parity_erased == 1
+
+
+def test_s_112_counting_is_enough_although_somebody_must_stay_forgotten(accounts, demo_org, monkeypatch):
+    """An erased record, which Salesforce still counts, must not cost a list of all ids every day."""
+    monkeypatch.setattr(reconciling, "SMALL", 0)
+    erased, other = list(rows(accounts))[:2]
+    erasing.erase("Account", erased, org=accounts, now=timezone.now())
+    reconcile(accounts)
+    demo_org.forget_calls()
+    first = mirror(accounts).ids_at
+    run = reconcile(accounts)
+    assert (counts(run)["unchanged"], counts(run)["written"]) == (199, 0)
+    assert mirror(accounts).ids_at == first, "the counts agree, so no id was listed"
+    assert (mirror(accounts).parity_theirs, mirror(accounts).parity_ours) == (199, 199)
+    made = make(demo_org, Name="New")
+    MirrorObject.objects.update(watermark=timezone.now() + timedelta(minutes=1))
+    run = reconcile(accounts)
+    assert made in rows(accounts), "a record that is missing is found all the same"
+    assert erased not in rows(accounts)
+    assert other in rows(accounts)
+
+
+def test_i_01_records_that_must_stay_forgotten_are_counted_as_left_out(accounts, demo_org):
+    erased = next(iter(rows(accounts)))
+    erasing.erase("Account", erased, org=accounts, now=timezone.now())
+    demo_org.control("update", {"object": "Account", "id": erased, "fields": {"Name": "Again"}})
+    run = read(accounts)
+    assert erased not in rows(accounts)
+    assert counts(run) == {"read": 1, "written": 0, "unchanged": 0, "skipped": 1, "failed": 0, "not_attempted": 0}

@@ -29,7 +29,14 @@ def test_i_14_social_tables_are_not_in_the_back_office():
 
 
 def test_seats_and_switches_change_through_the_verb(ada, org):
-    form = {"name": "Acme", "environment": "production", "seats": "40", "okr_enabled": "on"}
+    form = {
+        "name": "Acme",
+        "environment": "production",
+        "seats": "40",
+        "okr_enabled": "on",
+        "product_enabled": "on",
+        "billing_enabled": "on",
+    }
     assert ada.post(f"{CHANGE}{org.pk}/change/", form).status_code == 302
     org.refresh_from_db()
     assert org.seats == 40
@@ -38,7 +45,8 @@ def test_seats_and_switches_change_through_the_verb(ada, org):
 
 
 def test_s_072_state_and_ids_cannot_be_set_by_form(ada, org):
-    form = {"name": "Acme", "environment": "production", "seats": "30", "okr_enabled": "on", "state": "connected", "org_id": "x",
+    form = {"name": "Acme", "environment": "production", "seats": "30", "okr_enabled": "on", "product_enabled": "on",
+            "billing_enabled": "on", "state": "connected", "org_id": "x",
             "login_url": "https://evil.example", "instance_url": "https://evil.example"}  # fmt: skip
     ada.post(f"{CHANGE}{org.pk}/change/", form)
     org.refresh_from_db()

@@ -12,6 +12,7 @@ from integrations import alerts, disconnect
 from integrations.models import Alert, AuditEntry, SalesforceOrg
 from integrations.orgs import connect, lifecycle, vault
 from integrations.orgs.connect import NotConnected, client_for
+from integrations.orgs.states import shown_state
 from integrations.orgs.vault import Kind
 from integrations.salesforce.client import Grant
 from integrations.salesforce.errors import (
@@ -360,7 +361,7 @@ def test_bw_d14_causes_of_a_refused_login_are_told_apart(password_org, demo_org,
     assert password_org.state == state
 
 
-def test_the_api_switched_off_in_the_org_sets_the_state_and_is_not_a_token_problem(web_org, demo_org):
+def test_px_47_without_api_enabled_the_connection_says_which_permission_is_missing(web_org, demo_org):
     demo_org.settings(api_enabled=False)
     demo_org.forget_calls()
     with pytest.raises(ApiDisabled):
@@ -368,6 +369,9 @@ def test_the_api_switched_off_in_the_org_sets_the_state_and_is_not_a_token_probl
     assert token_calls(demo_org) == 0
     web_org.refresh_from_db()
     assert web_org.state == "api_disabled"
+    shown = shown_state(web_org, locked=False)
+    assert "API Enabled" in shown.fix
+    assert "Professional Edition needs the API add-on" in shown.fix
 
 
 def test_r_024_all_connections_revoked_at_once_are_one_digest_and_few_calls(demo_org, db, now, cast, mailoutbox):

@@ -1,5 +1,7 @@
 """The table of causes: what each refusal means now and for the next runs. Pure."""
 
+from itertools import accumulate, pairwise
+
 import pytest
 
 from integrations.salesforce.ids import to_18
@@ -130,11 +132,67 @@ def test_an_unusual_share_is_seen_against_the_last_runs():
 
 def test_i_09_polls_grow_and_are_bounded():
     assert planning.first_poll(100, None) == planning.FIRST_POLL
-    assert planning.first_poll(100_000, None) == 4.0
-    assert planning.first_poll(100_000, 0.0001) == pytest.approx(10.0)
-    assert planning.next_poll(5.0, rows=100, processed=50, seconds=10.0) == pytest.approx(10.6)
     assert planning.first_poll(10**9, 1.0) == planning.LONGEST_POLL
-    pause = 1.0
-    for _ in range(50):
-        pause = planning.next_poll(pause)
-    assert pause == planning.LONGEST_POLL
+    pauses = [1.0]
+    for looks in range(1, 50):
+        pauses.append(planning.next_poll(pauses[-1], looks=looks))
+    assert pauses[1] < pauses[0], "an org that is quick once is mostly quick"
+    assert all(later >= earlier for earlier, later in pairwise(pauses[1:]))
+    assert pauses[-1] == planning.LONGEST_POLL
+    assert len([pause for pause in accumulate(pauses) if pause < 20]) <= 7, "few looks before the worker is given back"
+
+
+def test_i_09_a_first_look_comes_when_a_quick_org_could_be_done_and_then_when_this_one_usually_is():
+    assert planning.first_poll(100_000, None) == pytest.approx(100_000 * planning.QUICK_PACE)
+    assert planning.first_poll(100_000, 0.0001) == pytest.approx(9.0), "a little early, so that a quicker org is noticed"
+    assert planning.first_poll(100, 1 / 70_000) == planning.FIRST_POLL
+
+
+def test_i_09_further_looks_follow_what_the_job_says():
+    assert planning.next_poll(5.0, looks=1, rows=100, processed=50, seconds=10.0) == pytest.approx(11.1)
+    assert planning.next_poll(5.0, looks=1, rows=100, processed=99, seconds=0.99) == pytest.approx(0.111)
+    assert planning.next_poll(9.0, looks=3, rows=100, processed=100, seconds=20.0) == 2.0, "all read, not yet complete"
+    assert planning.next_poll(1.0, rows=1_000_000, processed=1, seconds=10.0) == planning.LONGEST_POLL
+
+
+def watched(rows, needed, *, pace=None, step=10_000):
+    """How often a job that takes `needed` seconds is looked at, and after how many seconds it is seen to be done."""
+    at, looks = planning.first_poll(rows, pace), 1
+    pause = at
+    while at < needed:
+        processed = int(rows * at / needed) // step * step
+        pause = planning.next_poll(pause, looks=looks, rows=rows, processed=processed, seconds=at)
+        at, looks = at + pause, looks + 1
+    return looks, at
+
+
+@pytest.mark.parametrize(
+    ("rows", "needed", "pace", "most_looks", "seen_by"),
+    [
+        (100_000, 1.15, None, 1, 1.2),  # as quick as an org can be
+        (100_000, 1.6, None, 2, 1.9),
+        (100_000, 4.0, None, 3, 4.6),
+        (5_000, 0.09, 1 / 70_000, 1, 0.15),
+        (5_000, 0.2, 1 / 70_000, 3, 0.4),
+        (100_000, 60.0, None, 8, 75.0),  # a real org, met for the first time
+        (100_000, 60.0, 0.0006, 2, 65.0),  # and again
+        (100_000, 40.0, 0.0006, 2, 50.0),  # it became quicker
+        (100_000, 120.0, 0.0006, 4, 140.0),  # or slower
+    ],
+)
+def test_i_09_few_looks_find_a_job_soon_after_it_is_done(rows, needed, pace, most_looks, seen_by, monkeypatch):
+    monkeypatch.setattr(planning, "FIRST_POLL", 0.1)
+    looks, at = watched(rows, needed, pace=pace)
+    assert looks <= most_looks
+    assert at <= seen_by
+
+
+def test_r_036_a_slow_job_is_looked_at_ever_more_rarely():
+    assert planning.rest_of(1000, 0, 20.0, least=30.0) == 30.0
+    assert planning.rest_of(1000, 0, 200.0, least=30.0) == 100.0
+    assert planning.rest_of(1000, 500, 100.0, least=30.0) == 100.0, "when it should be done"
+    assert planning.rest_of(1000, 1, 100.0, least=30.0) == planning.LONGEST_REST
+    at, looks = 20.0, 0
+    while at < 7200:
+        at, looks = at + planning.rest_of(1000, 0, at, least=30.0), looks + 1
+    assert looks < 35, "two hours of a job that tells nothing"

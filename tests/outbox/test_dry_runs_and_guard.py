@@ -41,8 +41,11 @@ def test_a_dry_run_counts_what_the_next_push_does_and_writes_nothing(desk, wante
     assert found.api_calls == 1
     change = next(each for each in found.samples if each.key == wanted["key"][0])
     assert (change.field, change.old, change.new, change.label) == ("PX_Health__c", "Good", "Poor", "A0")
+    said = "49 would be written, 70 unchanged, 1 would fail. Nothing was written."
+    assert (found.run.state, found.run.sentence) == ("partial", said)
     run, _ = desk.push(target, wanted)
     assert found.counts["Account"] == {"skipped": 0, "not_attempted": 0, **classes(run, "Account")}
+    assert run.sentence == "49 written, 70 unchanged, 1 failed."
 
 
 def test_a_dry_run_leaves_waiting_rows_batches_and_jobs_alone(desk, wanted, now):

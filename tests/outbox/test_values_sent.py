@@ -212,7 +212,7 @@ def test_r_104_r_105_r_107_r_110_r_072_a_value_that_does_not_fit_fails_its_row_a
     assert "out of range" in failed[ids[2]].message
     assert "too long (at most 40 characters)" in failed[ids[3]].message
     assert "before 1700" in failed[ids[4]].message
-    assert {row.state for row in OutboxRow.objects.all()} == {"parked"}
+    assert {row.state for row in OutboxRow.objects.all()} == {"unfit"}
 
 
 def test_r_074_an_instant_without_time_zone_is_refused(desk):

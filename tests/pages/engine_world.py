@@ -52,6 +52,8 @@ def fill_engine(org: SalesforceOrg, nasty: str, *, now: datetime | None = None) 
         "customer_apart": f"/customers/{customers[2].pk}/",
         "trace": f"/customers/customer/{customers[0].pk}/links/{org.pk}/why/",
         "conflicts": "/customers/conflicts/",
+        "record_why": f"/customers/why/?record={ONE}",
+        "record_why_nothing": "/customers/why/?record=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E",
         "end_users": "/customers/end-users/",
         "end_user": f"/customers/end-users/{person.pk}/",
         "mirror": "/mirror/",
@@ -63,6 +65,7 @@ def fill_engine(org: SalesforceOrg, nasty: str, *, now: datetime | None = None) 
         "outbox": "/outbox/",
         "outbox_rows": "/outbox/rows/",
         "outbox_row": f"/outbox/rows/{row.pk}/",
+        "outbox_row_unfit": f"/outbox/rows/{row.pk + 1}/",
         "human_edits": "/outbox/edits/",
         "run_push": f"/runs/{run.pk}/",
         "run_dry": f"/runs/{dry.pk}/",
@@ -125,6 +128,10 @@ def _fill_outbox(org: SalesforceOrg, nasty: str, run: Run, now: datetime) -> tup
         target=target, key=ONE, label=nasty, salesforce_id=ONE, values={"PX_Health__c": nasty + LONG, "PX_Is_Active__c": True},
         state="parked", code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message=f"{nasty} {LONG}", fields=["PX_Health__c"], tries=5,
         edited={"PX_Health__c": nasty}, run=run,
+    )  # fmt: skip
+    OutboxRow.objects.create(
+        target=target, key=TWO, label=nasty, values={"PX_Is_Active__c": False}, state="unfit", code="too_long",
+        message=f"{nasty} {LONG}", fields=["PX_Health__c", "PX_Plan__c"], run=run,
     )  # fmt: skip
     for decision in ("open", "theirs"):
         HumanEdit.objects.create(target=target, key=f"{ONE}{decision}", salesforce_id=ONE, field="PX_Health__c", ours=nasty + LONG,

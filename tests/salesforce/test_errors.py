@@ -84,6 +84,9 @@ MEANINGS = [
     (502, "", "", e.UpstreamUnavailable, Verdict.RETRY),
     (503, "SERVER_UNAVAILABLE", "busy", e.UpstreamUnavailable, Verdict.RETRY),
     (503, "", "Server is currently in read-only mode", e.OrgReadOnly, Verdict.WAIT),
+    (400, "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "Not now.", e.OrgReadOnly, Verdict.WAIT),
+    (503, "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "Not now.", e.OrgReadOnly, Verdict.WAIT),
+    (403, "FUNCTIONALITY_TEMPORARILY_UNAVAILABLE", "Try again later.", e.UpstreamUnavailable, Verdict.RETRY),
     (
         400,
         "FORBIDDEN",

@@ -8,14 +8,13 @@ from integrations.demo_org.errors import ApiError
 from integrations.demo_org.metadata import deploys, retrieval
 from integrations.demo_org.metadata.components import (
     DIRECTORIES,
-    PREFIXES,
     Outcome,
     Workshop,
     list_components,
     read_component,
 )
 from integrations.demo_org.metadata.package import decode_zip
-from integrations.demo_org.metadata.value_types import value_type_fields
+from integrations.demo_org.metadata.value_types import ELEMENTS, value_type_fields
 from integrations.demo_org.metadata.values import XSI_TYPE, Refused, Values, read_values
 from integrations.demo_org.soap.envelopes import Fault, child_text, child_texts, children
 
@@ -30,7 +29,7 @@ def describe_metadata(_org: "DemoOrg", _caller: "Caller", _call: Element, _versi
     """describeMetadata(): the types that this org imitates."""
     listed = [
         {
-            "childXmlNames": NOT_MANAGED[kind] or None, "directoryName": directory, "inFolder": False, "metaFile": False,
+            "childXmlNames": NOT_MANAGED.get(kind) or None, "directoryName": directory, "inFolder": False, "metaFile": False,
             "suffix": suffix, "xmlName": kind,
         }
         for kind, (directory, suffix) in DIRECTORIES.items()
@@ -121,7 +120,7 @@ def rename_metadata(org: "DemoOrg", caller: "Caller", call: Element, _version: f
 def describe_value_type(_org: "DemoOrg", _caller: "Caller", call: Element, _version: float) -> Values:
     """describeValueType(): the elements of a component type, named {namespace}Type."""
     named = next((each.text or "" for each in call), "").rpartition("}")[2]
-    if named not in PREFIXES:
+    if named not in ELEMENTS:
         raise Fault("INVALID_TYPE", f"This org does not imitate components of type {named}")
     flags = dict.fromkeys(("apiCreatable", "apiDeletable", "apiReadable", "apiUpdatable"), True)
     return {**flags, "valueTypeFields": value_type_fields(named)}

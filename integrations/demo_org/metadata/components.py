@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from integrations.demo_org import ids
-from integrations.demo_org.metadata import fields, objects, permissions, validation
+from integrations.demo_org.metadata import fields, objects, permissions, screens, validation
 from integrations.demo_org.metadata.values import Refused, Values, text_of
 from integrations.demo_org.schema.changes import Draft
 
@@ -15,11 +15,20 @@ if TYPE_CHECKING:
     from integrations.demo_org.schema.changes import Row
 
 LONG_AGO = "1970-01-01T00:00:00.000Z"
-PREFIXES = {"CustomObject": "01I", "CustomField": "00N", "ValidationRule": "03d", "PermissionSet": "0PS"}
+PREFIXES = {
+    "CustomObject": "01I",
+    "CustomField": "00N",
+    "ValidationRule": "03d",
+    "PermissionSet": "0PS",
+    **{kind: each[2] for kind, each in screens.SCREENS.items()},
+}
 # components that are parts of an object's file, and the element that holds them there
 NESTED = {"CustomField": "fields", "ValidationRule": "validationRules"}
 TYPES = tuple(PREFIXES)
-DIRECTORIES = {"CustomObject": ("objects", "object"), "PermissionSet": ("permissionsets", "permissionset")}
+DIRECTORIES = {
+    "CustomObject": ("objects", "object"), "PermissionSet": ("permissionsets", "permissionset"),
+    **{kind: each[:2] for kind, each in screens.SCREENS.items()},
+}  # fmt: skip
 # types that real orgs have and this one does not imitate: named when somebody wants to save one
 UNKNOWN = "INVALID_TYPE"
 
@@ -44,6 +53,7 @@ class Workshop:
     draft: "Draft" = field(init=False)
     rows: "list[Row]" = field(default_factory=list)
     sets: list[tuple[str, Values]] = field(default_factory=list)
+    replaces_sets: bool = False  # whether a permission set takes the place of the one there, or is added to it
 
     def __post_init__(self) -> None:
         self.draft = self.org.draft.copy()
@@ -72,6 +82,10 @@ class Workshop:
                 raise Refused("DUPLICATE_DEVELOPER_NAME", f"Duplicate developer name: {name}")
             self.sets.append(("save", values))
             return not known
+        if screens.is_screen(kind):
+            known = screens.find_screen(self.draft, kind, name) is not None
+            self._change(screens.screen_rows(self.draft, kind, values, create=create, update=update))
+            return not known
         maker = {"CustomObject": objects.object_rows, "CustomField": fields.field_rows,
                  "ValidationRule": validation.rule_rows}.get(kind)  # fmt: skip
         if maker is None:
@@ -88,6 +102,8 @@ class Workshop:
                 if permissions.find_permission_set(self.org, name) is None:
                     raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No PermissionSet named: {name} found")
                 self.sets.append(("drop", {"fullName": name}))
+            elif screens.is_screen(kind):
+                self._change(screens.drop_screen_rows(self.draft, kind, name))
             else:
                 dropper = {"CustomObject": objects.drop_object_rows, "CustomField": fields.drop_rows,
                            "ValidationRule": validation.drop_rule_rows}.get(kind)  # fmt: skip
@@ -122,7 +138,7 @@ class Workshop:
             if what == "drop":
                 permissions.drop_permission_set(self.org, self.caller, text_of(values, "fullName"))
             else:
-                permissions.save_permission_set(self.org, self.caller, self.draft, values)
+                permissions.save_permission_set(self.org, self.caller, self.draft, values, replaces=self.replaces_sets)
 
 
 def read_component(org: "DemoOrg", kind: str, name: str, *, version: float) -> Values | None:
@@ -134,12 +150,15 @@ def read_component(org: "DemoOrg", kind: str, name: str, *, version: float) -> V
         return objects.describe_object(org.draft, found, version=version) if found else None
     if kind == "CustomField":
         made = fields.find_field(org.draft, name)
-        owner = org.draft.find(name.partition(".")[0])
+        owner = org.draft.find(fields.owners_named(name.partition(".")[0])[0])
         if made is None or owner is None:
             return None
         return fields.describe_field(org.draft, owner, made, version=version, qualified=True)
     if kind == "ValidationRule":
         return validation.describe_rule(org.draft, name, qualified=True)
+    if screens.is_screen(kind):
+        kept = screens.find_screen(org.draft, kind, name)
+        return None if kept is None else {"fullName": name, **kept}
     raise Refused(UNKNOWN, f"This org does not imitate components of type {kind}")
 
 
@@ -170,7 +189,12 @@ def _set_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
     return ((row[0], True) for row in org.store.read().execute(sql))
 
 
+def _screens_of(kind: str) -> Callable[["DemoOrg"], Iterator[tuple[str, bool]]]:
+    return lambda org: screens.screen_names(org.draft, kind)
+
+
 LISTERS: dict[str, Callable[["DemoOrg"], Iterator[tuple[str, bool]]]] = {
+    **{kind: _screens_of(kind) for kind in screens.SCREENS},
     "CustomObject": _object_names, "CustomField": _field_names, "PermissionSet": _set_names,
     "ValidationRule": lambda org: ((name, True) for name in validation.rule_names(org.draft)),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.metadata.components import DIRECTORIES, NESTED, PREFIXES, Outcome, Workshop, component_id
 from integrations.demo_org.metadata.package import DESTRUCTIVE, MANIFEST, Manifest, Package
+from integrations.demo_org.metadata.screens import SCREENS, is_screen
 from integrations.demo_org.metadata.values import Refused, Values, as_list, read_values, text_of
 from integrations.demo_org.soap.envelopes import local_name
 
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
 
 SUFFIXES = {suffix: kind for kind, (_, suffix) in DIRECTORIES.items()}
 NO_MANIFEST = "No package.xml found"
+SETS_REPLACE_SINCE = 40.0  # before, a deployed permission set was merged into the one in the org
 NO_TESTS: dict[str, Any] = {"numFailures": 0, "numTestsRun": 0, "totalTime": 0.0}
+
+
+def _version_of(manifest: Manifest) -> float:
+    """The API version that a package names; the newest when it names none."""
+    try:
+        return float(manifest.version)
+    except ValueError:
+        return SETS_REPLACE_SINCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,7 @@ class Deployment:
                 return {"errorMessage": problem.message, "errorStatusCode": problem.code, **self._result("Failed", 0)}
             except ApiError as problem:
                 return {"errorMessage": problem.message, "errorStatusCode": problem.code, **self._result("Failed", 0)}
+            self._add_new_ids()
         if not failed:
             return self._result("Succeeded", 0)
         return self._result("Failed" if self.options["rollbackOnError"] else "SucceededPartial", failed)
@@ -64,6 +75,7 @@ class Deployment:
     def _work(self, workshop: Workshop, package: Package) -> None:
         """Try every component of a package: deletions, objects, fields, permission sets, late deletions."""
         manifest = package.manifest()
+        workshop.replaces_sets = _version_of(manifest) >= SETS_REPLACE_SINCE
         self._note(Outcome(MANIFEST), "", package.shown(MANIFEST))
         for name in DESTRUCTIVE[:2]:
             self._drop(workshop, package, name)
@@ -89,6 +101,7 @@ class Deployment:
         fields: list[Task] = []
         rules: list[Task] = []
         sets: list[Task] = []
+        shown: list[Task] = []
         for name in package.files():
             kind = SUFFIXES.get(name.rpartition(".")[2])
             if kind is None:
@@ -100,7 +113,7 @@ class Deployment:
                 continue
             own = name.rpartition("/")[2].rpartition(".")[0]
             values["fullName"] = own
-            target = sets if kind == "PermissionSet" else objects
+            target = sets if kind == "PermissionSet" else shown if is_screen(kind) else objects
             if kind == "CustomObject":
                 inner = [
                     Task(part, {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}, package.shown(name))
@@ -115,7 +128,8 @@ class Deployment:
                 continue
             target.append(Task(kind, values, package.shown(name)))
         fields.sort(key=lambda task: bool(task.values.get("formula")) or task.values.get("type") == "Summary")
-        yield from (*objects, *fields, *rules, *sets)
+        shown.sort(key=lambda task: list(SCREENS).index(task.kind))  # an app names tabs
+        yield from (*objects, *fields, *rules, *shown, *sets)
 
     def _read(self, package: Package, name: str, kind: str) -> Values | None:
         """A component file, or None with the reason noted."""
@@ -148,7 +162,6 @@ class Deployment:
     def _note(self, outcome: Outcome, kind: str, file: str, *, warning: bool = False) -> None:
         """One component message, its keys in the order of the recordings."""
         refused = outcome.refusal is not None
-        own_id = component_id(self.org, kind, outcome.full_name) if kind in PREFIXES else ""
         message: Values = {
             "changed": outcome.changed and not refused,
             "componentType": kind,
@@ -157,11 +170,23 @@ class Deployment:
             "deleted": outcome.deleted,
             "fileName": file,
             "fullName": outcome.full_name,
-            **({"id": own_id} if own_id and not refused else {}),
+            **({} if refused else self._id_of(kind, outcome.full_name)),
         }
         if outcome.refusal is not None:
             message |= {"problem": outcome.refusal.message, "problemType": "Warning" if warning else "Error"}
         self.messages.append({**message, "success": not refused or warning})
+
+    def _id_of(self, kind: str, name: str) -> Values:
+        """Components that are stored tell their id; settings and package.xml have none."""
+        own_id = component_id(self.org, kind, name) if kind in PREFIXES else ""
+        return {"id": own_id} if own_id else {}
+
+    def _add_new_ids(self) -> None:
+        """A permission set is a record, so a new one has its id only once it is stored."""
+        for each in self.messages:
+            if each["success"] and not each["deleted"] and not {"id", "problem"} & each.keys():
+                last = each.pop("success")
+                each |= {**self._id_of(each["componentType"], each["fullName"]), "success": last}
 
     def _result(self, status: str, failed: int) -> Values:
         """The counts and messages; package.xml is told but not counted."""

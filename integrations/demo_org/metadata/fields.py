@@ -18,6 +18,8 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*__c", re.ASCII)
 NAMESPACED = re.compile(r"[A-Za-z]\w*?__\w+__c", re.ASCII)
 LONGEST_NAME, LONGEST_LABEL, MOST_FIELDS, MOST_EXTERNAL_IDS = 40, 40, 800, 25
 OLD_PICKLISTS = 38.0
+SHARED = {"activity": ("Task", "Event")}
+"""Objects whose custom fields belong to several: those of activities are fields of tasks and of events."""
 # what the schema itself says; anything else of a component is kept as a note
 MODELED = frozenset({
     "fullName", "label", "type", "length", "precision", "scale", "required", "externalId", "unique", "caseSensitive",
@@ -25,8 +27,10 @@ MODELED = frozenset({
 })  # fmt: skip
 
 
-def check_name(name: str, *, what: str) -> None:
-    """Refuse a developer name that Salesforce would not take."""
+def check_name(name: str, *, what: str, installing: str = "") -> None:
+    """Refuse a developer name that Salesforce would not take; those of the package `installing` are taken."""
+    if installing:
+        name = name.removeprefix(f"{installing}__")
     if NAMESPACED.fullmatch(name):
         space = name.split("__", maxsplit=1)[0]
         text = "Only components in the same namespace as the organization can be created through the API"
@@ -47,6 +51,11 @@ def split_name(full_name: str) -> tuple[str, str]:
     return object_name, name
 
 
+def owners_named(object_name: str) -> tuple[str, ...]:
+    """The objects that have the fields of an object: itself, or those that share them."""
+    return SHARED.get(object_name.lower(), (object_name,))
+
+
 def owner_of(draft: "Draft", full_name: str) -> tuple[ObjectType, str]:
     """The object that a field's full name names, and the field's own name."""
     object_name, name = split_name(full_name)
@@ -60,12 +69,20 @@ def owner_of(draft: "Draft", full_name: str) -> tuple[ObjectType, str]:
 def find_field(draft: "Draft", full_name: str) -> Field | None:
     """The field of that full name, or None."""
     object_name, _, name = full_name.partition(".")
-    kind = draft.find(object_name)
+    kind = draft.find(owners_named(object_name)[0])
     return kind.find(name) if kind else None
 
 
 def field_rows(draft: "Draft", values: Values, *, create: bool, update: bool) -> "list[Row]":
-    """The changes that save a CustomField. Refused when it may not be created or does not exist."""
+    """The changes that save a CustomField, on each object that has it. Refused when it may not be created or does not exist."""
+    object_name, name = split_name(text_of(values, "fullName"))
+    rows: list[Row] = []
+    for owner in owners_named(object_name):
+        rows += _rows_of_owner(draft, {**values, "fullName": f"{owner}.{name}"}, create=create, update=update)
+    return rows
+
+
+def _rows_of_owner(draft: "Draft", values: Values, *, create: bool, update: bool) -> "list[Row]":
     kind, name = owner_of(draft, text_of(values, "fullName"))
     present = kind.find(name)
     if present is None and not create:
@@ -80,7 +97,7 @@ def field_rows(draft: "Draft", values: Values, *, create: bool, update: bool) ->
     if len(label) > LONGEST_LABEL:
         raise Refused("STRING_TOO_LONG", f"Label: data value too large: {label} (max length={LONGEST_LABEL})")
     if present is None:
-        check_name(name, what="Custom Field")
+        check_name(name, what="Custom Field", installing=draft.installing)
     made = build_field(Place(present.name if present else name, label, kind, draft), values)
     made = _changed(present, made) if present else _fresh(kind, made)
     rows = _rows(kind, made, values, guarded=present is None and is_granted(made))
@@ -131,12 +148,17 @@ def drop_rows(draft: "Draft", full_name: str) -> "list[Row]":
     made = find_field(draft, full_name)
     if made is None or not made.custom:
         raise Refused("INVALID_CROSS_REFERENCE_KEY", f"No CustomField named: {full_name} found")
-    kind = draft.objects[full_name.partition(".")[0].lower()]
-    users = find_users(draft, kind, made)
-    if users:
-        raise Refused("DEPENDENCY_EXISTS", f"This custom field is referenced elsewhere in salesforce.com: {', '.join(users)}")
-    notes = {"kind": "notes", "name": f"CustomField:{kind.name}.{made.name}", "body": None}
-    return [{"kind": "drop_field", "object": kind.name, "field": made.name}, notes]
+    rows: list[Row] = []
+    for owner in owners_named(full_name.partition(".")[0]):
+        kind = draft.objects[owner.lower()]
+        users = find_users(draft, kind, made)
+        if users:
+            raise Refused(
+                "DEPENDENCY_EXISTS", f"This custom field is referenced elsewhere in salesforce.com: {', '.join(users)}"
+            )
+        notes = {"kind": "notes", "name": f"CustomField:{kind.name}.{made.name}", "body": None}
+        rows += [{"kind": "drop_field", "object": kind.name, "field": made.name}, notes]
+    return rows
 
 
 def _formulas_with(kind: ObjectType, name: str) -> list[Field]:

@@ -32,7 +32,7 @@ def object_rows(draft: "Draft", values: Values, *, create: bool, update: bool) -
     if refused:
         raise Refused("INVALID_TYPE", f"This org does not imitate {refused} of custom objects")
     if present is None:
-        check_name(name, what="Custom Object")
+        check_name(name, what="Custom Object", installing=draft.installing)
         made = _new_object(draft, name, values)
     elif present.custom:
         made = _changed_object(present, values)

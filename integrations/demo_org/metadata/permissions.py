@@ -62,11 +62,14 @@ def _user_rights(values: Values) -> dict[str, bool]:
     return rights
 
 
-def save_permission_set(org: "DemoOrg", caller: "Caller", draft: "Draft", values: Values) -> None:
-    """Store a checked set and its permissions. What the component does not name stays as it was."""
+def save_permission_set(org: "DemoOrg", caller: "Caller", draft: "Draft", values: Values, *, replaces: bool = False) -> None:
+    """Store a checked set and its permissions. What the component does not name stays as it was, or goes if it `replaces`
+    the set that is there (deployments since API 40.0)."""
     name = text_of(values, "fullName")
     found = find_permission_set(org, name)
     rights = _user_rights(values)
+    if replaces:
+        rights = {f"Permissions{key}": False for key, _ in PERMISSIONS} | rights
     row = {"Label": text_of(values, "label"), "Description": text_of(values, "description") or None, **rights}
     saved = _save(org, caller, "PermissionSet", {**row, **({"Id": found} if found else {"Name": name})}, update=bool(found))
     if found is None:
@@ -83,6 +86,22 @@ def save_permission_set(org: "DemoOrg", caller: "Caller", draft: "Draft", values
         kind = draft.objects[text_of(each, "object").lower()]
         allowed = {f"Permissions{word}": flag_of(each, key) for key, word in OBJECT_VERBS.items()}
         _put(org, caller, "ObjectPermissions", saved, {"SobjectType": kind.name}, allowed)
+    if replaces and found:
+        _forget_unnamed(org, caller, found, values)
+
+
+def _forget_unnamed(org: "DemoOrg", caller: "Caller", parent: str, values: Values) -> None:
+    """Remove what a set allows and its new version does not name."""
+    for table, column, element, key in (
+        ("FieldPermissions", "Field", "fieldPermissions", "field"),
+        ("ObjectPermissions", "SobjectType", "objectPermissions", "object"),
+    ):
+        named = {text_of(each, key).lower() for each in as_list(values.get(element))}
+        sql = f"SELECT Id, {column} FROM {table} WHERE ParentId = ?"  # noqa: S608 - names of our own
+        rows = org.store.read().execute(sql, (parent,)).fetchall()
+        gone = [{"Id": row[0]} for row in rows if row[1].lower() not in named]
+        if gone:
+            save(org, caller, table, gone, operation="delete")
 
 
 def _save(org: "DemoOrg", caller: "Caller", object_name: str, row: Mapping[str, Any], *, update: bool) -> str:

@@ -22,10 +22,13 @@ class Draft:
     objects: dict[str, ObjectType]
     guarded: dict[str, set[str]] = field(default_factory=dict)
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    installing: str = ""
+    """Namespace of the package that is being installed; components of another namespace cannot be created."""
 
     def copy(self) -> "Draft":
         """One that can be changed alone."""
-        return Draft(dict(self.objects), {name: set(each) for name, each in self.guarded.items()}, dict(self.notes))
+        guarded = {name: set(each) for name, each in self.guarded.items()}
+        return Draft(dict(self.objects), guarded, dict(self.notes), self.installing)
 
     def find(self, name: str) -> ObjectType | None:
         """The object of that API name, in any case."""

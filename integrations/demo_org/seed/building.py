@@ -4,12 +4,13 @@ import gc
 import sqlite3
 from typing import TYPE_CHECKING
 
+from integrations.demo_org.seed.articles import seed_articles
 from integrations.demo_org.seed.company import seed_company
 from integrations.demo_org.seed.customers import seed_customers
 from integrations.demo_org.seed.deals import Deals
 from integrations.demo_org.seed.dice import Days, Dice
 from integrations.demo_org.seed.loading import Loader
-from integrations.demo_org.seed.marketing import Marketing, count_campaigns, seed_campaigns, seed_knowledge
+from integrations.demo_org.seed.marketing import Marketing, count_campaigns, seed_campaigns, seed_playbooks
 from integrations.demo_org.seed.products import seed_products
 from integrations.demo_org.seed.reports import seed_reports
 from integrations.demo_org.seed.success import Success, seed_topics
@@ -42,7 +43,8 @@ def _build(org: "DemoOrg", connection: sqlite3.Connection, *, size: int, seed: i
     company = seed_company(org, loader, days)
     prices = seed_products(loader, days, company)
     campaigns = seed_campaigns(loader, dice, days, company)
-    seed_knowledge(loader, days, company)
+    seed_articles(loader, days, company)
+    seed_playbooks(loader, days, company)
     seed_reports(loader, dice, days, company)
     deals = Deals(loader, dice, days, company, prices, campaigns)
     success = Success(loader, dice, days, company, prices, seed_topics(loader, days, company))

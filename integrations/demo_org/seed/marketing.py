@@ -1,4 +1,4 @@
-"""Campaigns, leads (some converted) and campaign members; published knowledge articles and playbooks."""
+"""Campaigns, leads (some converted) and campaign members; playbooks."""
 
 from integrations.demo_org.seed.company import Company
 from integrations.demo_org.seed.customers import Customer, company_name, domain_of
@@ -6,7 +6,6 @@ from integrations.demo_org.seed.deals import Deal
 from integrations.demo_org.seed.dice import Days, Dice
 from integrations.demo_org.seed.loading import Loader
 from integrations.demo_org.seed.words import (
-    ARTICLES,
     CAMPAIGNS,
     COMPANY_SECOND,
     FIRST_NAMES,
@@ -31,10 +30,6 @@ MEMBER = (
     " Type LeadOrContactId LeadSource *"
 )
 STATUS = "CampaignId Label SortOrder IsDefault HasResponded *"
-ARTICLE = (
-    "KnowledgeArticleId OwnerId ValidationStatus PublishStatus VersionNumber IsLatestVersion IsVisibleInApp IsVisibleInPkb"
-    " IsVisibleInCsp Language Title UrlName ArticleNumber Summary FirstPublishedDate LastPublishedDate *"
-)
 SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other")
 LINES = ("Planning", "Forecasting", "Workspace", "Connect", "Insights")
 COUNTS = """UPDATE Campaign SET
@@ -154,44 +149,9 @@ def count_campaigns(loader: Loader) -> None:
     loader.connection.execute("DROP INDEX _seed_deals")
 
 
-def seed_knowledge(loader: Loader, days: Days, company: Company) -> None:
-    """Published articles (some also in German) and a draft; and a few playbooks."""
-    masters = loader.table(
-        "KnowledgeArticle", "ArticleNumber MasterLanguage FirstPublishedDate LastPublishedDate CaseAssociationCount *"
-    )
-    articles = loader.table("Knowledge__kav", f"{ARTICLE} Question__c Answer__c Features__c")
-    versions = loader.table("KnowledgeArticleVersion", f"{ARTICLE} ArticleType")
+def seed_playbooks(loader: Loader, days: Days, company: Company) -> None:
+    """A few playbooks, one below the other."""
     owner = company.users["pgomez"]
-    for number, (title, feature, answer) in enumerate(ARTICLES, 1):
-        at = days.date(-30 * number) + "T09:00:00.000Z"
-        stamps, master = (at, owner, at, owner, at), masters.next_id()
-        masters.add((master, f"{number:09d}", "en_US", at, at, number, *stamps))
-        for language in ("en_US", "de") if number % 3 == 0 else ("en_US",):
-            shown = title if language == "en_US" else f"{title} (Deutsch)"
-            state = "Draft" if number == len(ARTICLES) else "Online"
-            published = (at, at) if state == "Online" else (None, None)
-            slug = "-".join("".join(c for c in word.lower() if c.isalnum()) for word in shown.split())
-            row = (
-                master,
-                owner,
-                "Validated",
-                state,
-                1,
-                1,
-                1,
-                1,
-                0,
-                language,
-                shown,
-                slug,
-                f"{number:09d}",
-                answer,
-                *published,
-                *stamps,
-            )
-            id_ = articles.next_id()
-            articles.add((id_, *row, title, f"<p>{answer}</p>", feature))
-            versions.add((id_, *row, "Knowledge__kav"))
     books = loader.table("Playbook__c", "OwnerId Name Parent__c Stage__c Steps__c *")
     at, parent = days.date(-200) + "T09:00:00.000Z", None
     names = (("Customer life", None), ("First 90 days", "Adopt"), ("Second product", "Expand"), ("Rescue plan", "Rescue"))

@@ -122,15 +122,3 @@ CAMPAIGNS = (
     ("Supply Chain Webinar Series", "Webinar"), ("Holiday Mailing", "Direct Mail"),
     ("Product Launch: Insights", "Public Relations"),
 )  # fmt: skip
-ARTICLES = (
-    ("How to connect a spreadsheet", "Planning", "Open Settings, choose Sources, then New source."),
-    ("Reset your password", "Workspace", "Choose “Forgot password?” on the sign-in page."),
-    ("Set up single sign-on", "Workspace", "Administrators find it under Settings, Security."),
-    ("Build your first forecast", "Forecasting", "Start from a template and pick the measures you need."),
-    ("Share a workspace with a colleague", "Workspace", "Open the workspace and choose Share."),
-    ("What the health score means", "Insights", "It joins use, support and survey answers."),
-    ("Import cost centers", "Planning", "Use a file with the columns Code, Name and Parent."),
-    ("Use the connector for data warehouses", "Connect", "Create a read-only user first."),
-    ("Understand rounding in reports", "Insights", "Totals are rounded once, at the end."),
-    ("Webhooks: retries and signatures", "Connect", "Each delivery is signed and tried for one day."),
-)  # fmt: skip

@@ -20,6 +20,7 @@ from integrations.demo_org.soql.tree import Item, Path, Query
 GROUPS = frozenset({"ALL", "NAME", "EMAIL", "PHONE", "SIDEBAR"})
 TEXT = frozenset({"string", "textarea", "email", "phone", "url", "combobox"})
 MOST = 2000
+ARTICLE, VERSION = "Knowledge__kav", "KnowledgeArticleVersion"
 NO_BRACES = "No search term found. The search term must be enclosed in braces."
 
 
@@ -73,9 +74,23 @@ def _after_terms(text: str, terms: Term, start: int) -> Search:
         parser.advance()
         parser.need_word("FIELDS")
     returning = parser.some(lambda: _returned(parser)) if parser.take_word("RETURNING") else ()
+    if parser.take_word("WITH", "SPELL_CORRECTION"):  # nothing is corrected here, so that both answers are alike
+        if parser.token.text != "=":
+            parser.refuse()
+        parser.advance()
+        _one_of(parser, "TRUE", "FALSE")
     limit = parser.number_after("LIMIT")
+    if parser.take_word("UPDATE"):  # counts views of articles, which changes no answer
+        parser.some(lambda: _one_of(parser, "TRACKING", "VIEWSTAT"))
     parser.finish()
     return Search(text, terms, group, returning, min(MOST, MOST if limit is None else limit))
+
+
+def _one_of(parser: Parser, *words: str) -> str:
+    """One of these words; anything else is refused."""
+    if parser.token.word not in words:
+        parser.refuse()
+    return parser.advance().word
 
 
 def _returned(parser: Parser) -> Query:
@@ -115,7 +130,7 @@ def run_search(
             break
         query = replace(query, limit=min(left, MOST if query.limit is None else query.limit))
         compiled = compile_on(Build(search.text, schema, calendar, user_id, hidden_rows=hidden_rows or {}), query, kind)
-        if _narrow(compiled, kind, search):
+        if _narrow(compiled, kind, search, schema):
             found += run_query(store, compiled, version=version)["records"]
     return found
 
@@ -126,9 +141,13 @@ def _everywhere(schema: Schema) -> tuple[Query, ...]:
     return tuple(Query((Item(Path(("Id",))),), Path((name,))) for name in names)
 
 
-def _narrow(compiled: CompiledQuery, kind: ObjectType, search: Search) -> bool:
+def _narrow(compiled: CompiledQuery, kind: ObjectType, search: Search, schema: Schema) -> bool:
     """Add the search condition to a compiled query; False when the object has no field of the group."""
     columns = [f'{compiled.root}."{each.name}"' for each in kind.fields if _is_searched(each, search.group)]
+    article = schema.find(ARTICLE) if kind.name == VERSION else None
+    parts = [each for each in article.fields if each.custom and _is_searched(each, search.group)] if article else []
+    # an article is indexed whole, by whichever name it is searched
+    columns += [f'(SELECT a."{each.name}" FROM "{ARTICLE}" a WHERE a.Id = {compiled.root}.Id)' for each in parts]  # noqa: S608
     if not columns:
         return False
     condition = compile_terms(search.terms, columns)

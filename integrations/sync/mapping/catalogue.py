@@ -19,7 +19,8 @@ COLUMNS_GROUP, ATTRIBUTES_GROUP = "Product fields", "Attributes"
 
 @dataclass(frozen=True, slots=True)
 class SourceField:
-    """A product field. `length` bounds its text (0: unknown), `whole` says that its numbers never have decimals."""
+    """A product field. `length` bounds its text (0: unknown), `whole` says that its numbers never have decimals, `pulled` that
+    it was made to hold a Salesforce value; the product fills all others itself."""
 
     key: str
     label: str
@@ -29,6 +30,7 @@ class SourceField:
     read_only: bool = False
     length: int = 0
     whole: bool = False
+    pulled: bool = False
 
     def __post_init__(self) -> None:
         if self.type not in PRODUCT_TYPES:
@@ -99,7 +101,10 @@ def source_fields(org: SalesforceOrg, entity: str) -> list[SourceField]:
     """Every product field of an entity that this connection may use, columns first."""
     found = [*COLUMNS[entity]]
     attributes = Attribute.objects.filter(entity=entity).order_by("label", "key")
-    found.extend(SourceField(f"{ATTRIBUTE}{each.key}", each.label, each.type, each.description) for each in attributes)
+    found.extend(
+        SourceField(f"{ATTRIBUTE}{each.key}", each.label, each.type, each.description, pulled=each.pulled)
+        for each in attributes
+    )
     for registered in _registered[entity].values():
         found.extend(registered.provider(org))
     return found

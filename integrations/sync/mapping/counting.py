@@ -2,10 +2,27 @@
 
 from collections.abc import Sequence
 
+from integrations.models import Entity
+from integrations.sync.mapping import shape
+from integrations.sync.mapping.body import PULL
+from integrations.sync.mapping.check import Usable
+from integrations.sync.runs import Recorder
 from integrations.sync.tally import SAMPLES_OF_A_CLASS, Tally
 
 Name = tuple[str, str, str]
 """External id, name, Salesforce id."""
+TALLIES = {Entity.CUSTOMER: "customers", Entity.END_USER: "end_users"}
+PAIRS_TALLY = "Mapped fields"
+
+
+def note_dropped(recorder: Recorder, usable: Usable, direction: str) -> None:
+    """Fields (and rules) that no longer fit are failed rows of their own, so that the run is not a plain success."""
+    tally, name = recorder.object(PAIRS_TALLY), usable.body.object
+    for pair, problem in usable.dropped:
+        if pair.direction == direction:
+            tally.failed(f"{name}: {shape.name_of_pair(pair)}", problem.code, problem.message)
+    for rule, problem in usable.rules_off if direction == PULL else ():
+        tally.failed(f"{name}: {shape.name_of_rule(rule)}", problem.code, problem.message)
 
 
 class Listing:

@@ -1,8 +1,8 @@
 """What Salesforce should hold: linked records with the mapped values, converted column by column, as a stream of Arrow batches.
 
 Only records with an active link are there (PX-35), only prefixed fields (PX-36), and none of several that claim one Salesforce
-record (PX-07, PX-D9). A row with a value that does not fit is left out and told with the field and the reason; nothing is sent
-of it, so that a record never holds half of a change.
+record (PX-07, PX-D9). A row with a value that does not fit is handed over with the problem: the outbox sends nothing of it, so
+that a record never holds half of a change, and shows it until it fits.
 """
 
 import shutil
@@ -21,16 +21,19 @@ from integrations.lake import storage
 from integrations.lake.dialect import quote_name
 from integrations.lake.engine import Engine, open_engine
 from integrations.lake.types import arrow_type
-from integrations.models import RecordLink, SalesforceOrg
+from integrations.models import Entity, RecordLink, SalesforceOrg
 from integrations.salesforce.describe import FieldInfo
 from integrations.sync.mapping import catalogue
 from integrations.sync.mapping.body import PUSH, FieldPair, MappingBody
 from integrations.sync.mapping.check import Known
 from integrations.sync.mapping.columns import Column, convert_column_out, kind_of
-from integrations.sync.mapping.counting import Name
+from integrations.sync.mapping.convert import NOTICES
+from integrations.sync.mapping.counting import TALLIES, Name
 from integrations.sync.mapping.linked import is_stored, read_linked
 from integrations.sync.mapping.problems import Problem
 from integrations.sync.matching import duplicates
+from integrations.sync.outbox.problems import problem_text
+from integrations.sync.runs import Recorder
 
 pc: Any = compute
 MOST_NAMED = 400  # rows of a class that are kept by name until the push is planned
@@ -47,17 +50,27 @@ class Sending:
 
 @dataclass
 class Left:
-    """Rows that are left out of the stream: how many by class, the first by name with code and sentence."""
+    """Rows that are left out of the stream on purpose: how many, the first by name with code and sentence."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    named: list[tuple[str, Name, str, str]] = field(default_factory=list)
+    count: int = 0
+    named: list[tuple[Name, str, str]] = field(default_factory=list)
     notices: Counter[str] = field(default_factory=Counter)
 
-    def add(self, outcome: str, name: Name, code: str, message: str) -> None:
+    def add(self, name: Name, code: str, message: str) -> None:
         """One more row."""
-        self.counts[outcome] += 1
-        if self.counts[outcome] <= MOST_NAMED:
-            self.named.append((outcome, name, code, message))
+        self.count += 1
+        if self.count <= MOST_NAMED:
+            self.named.append((name, code, message))
+
+    def tell(self, entity: str, recorder: Recorder) -> None:
+        """Count the rows that are not handed over, and how many values a named rule changed (I-06)."""
+        tally = recorder.object(TALLIES[Entity(entity)])
+        for (key, label, salesforce_id), code, message in self.named:
+            tally.skipped(key, code, message, label=label, salesforce_id=salesforce_id)
+        tally.counted("skipped", self.count - len(self.named))
+        for notice, count in sorted(self.notices.items()):
+            text = f"{count:,} values: {NOTICES.get(notice, notice)}."
+            recorder.object("Changed values").skipped(f"{TALLIES[Entity(entity)]}: {notice}", notice, text)
 
 
 def sendings_of(body: MappingBody, known: Known) -> list[Sending]:
@@ -77,8 +90,8 @@ def losers_of(org: SalesforceOrg, body: MappingBody) -> dict[int, str]:
 
 
 def schema_of(sendings: Sequence[Sending]) -> pa.Schema:
-    """Key, parent and label, then a column for each field."""
-    own = [pa.field(name, pa.string()) for name in ("key", "parent_key", "label")]
+    """Key, parent, label and problem, then a column for each field."""
+    own = [pa.field(name, pa.string()) for name in ("key", "parent_key", "label", "problem")]
     return pa.schema([*own, *(pa.field(each.info.name, arrow_type(kind_of(each.info))) for each in sendings)])
 
 
@@ -126,14 +139,14 @@ def _choose(piece: pa.Table, losers: Map[int, str], left: Left) -> pa.Table:
     active = pc.equal(piece.column("state"), RecordLink.State.ACTIVE)
     suspended = piece.filter(pc.invert(active))
     for name, reason in zip(names_of(suspended), suspended.column("reason").to_pylist(), strict=True):
-        left.add("skipped", name, "suspended", f"The link is suspended: {reason or 'its record is gone'}.")
+        left.add(name, "suspended", f"The link is suspended: {reason or 'its record is gone'}.")
     piece = piece.filter(active)
     if not losers:
         return piece
     lost = pc.is_in(piece.column("id"), pa.array(sorted(losers), pa.int64()))
     out = piece.filter(lost)
     for name, record in zip(names_of(out), out.column("id").to_pylist(), strict=True):
-        left.add("skipped", name, "duplicate_link", losers[record])
+        left.add(name, "duplicate_link", losers[record])
     return piece.filter(pc.invert(lost))
 
 
@@ -141,29 +154,27 @@ def _convert(
     piece: pa.Table, columns: Map[str, Any], sendings: Sequence[Sending], schema: pa.Schema, left: Left
 ) -> pa.RecordBatch:
     converted = [convert_column_out(columns[each.pair.source], each.kind, each.info, each.pair) for each in sendings]
-    failed = _first_problems(converted, sendings)
     for column in converted:
         left.notices += column.notices
     arrays = [_whole(piece.column(name)) for name in ("salesforce_id", "parent", "label")]
-    batch = pa.RecordBatch.from_arrays([*arrays, *(each.values for each in converted)], schema=schema)
-    if not failed:
-        return batch
-    rows = pa.array(sorted(failed), pa.int64())
-    for name, row in zip(names_of(piece.take(rows)), sorted(failed), strict=True):
-        target, problem = failed[row]
-        left.add(
-            "failed", name, problem.code, f"{target}: {problem.message}" if target not in problem.message else problem.message
-        )
-    return batch.filter(pc.invert(pc.is_in(pa.array(range(batch.num_rows), pa.int64()), rows)))
+    said = _problems(converted, sendings, piece.num_rows)
+    return pa.RecordBatch.from_arrays([*arrays, said, *(each.values for each in converted)], schema=schema)
 
 
-def _first_problems(converted: Sequence[Column], sendings: Sequence[Sending]) -> dict[int, tuple[str, Problem]]:
-    """The first field of each row that does not fit."""
-    failed: dict[int, tuple[str, Problem]] = {}
+def _problems(converted: Sequence[Column], sendings: Sequence[Sending], rows: int) -> pa.Array:
+    """The column `problem`: the first thing that does not fit in each row, and all fields that do not."""
+    found: dict[int, list[tuple[str, Problem]]] = {}
     for column, sending in zip(converted, sendings, strict=True):
         for row, problem in column.problems.items():
-            failed.setdefault(row, (sending.info.name, problem))
-    return failed
+            found.setdefault(row, []).append((sending.info.name, problem))
+    if not found:
+        return pa.nulls(rows, pa.string())
+    texts: list[str | None] = [None] * rows
+    for row, problems in found.items():
+        name, first = problems[0]
+        sentence = first.message if name in first.message else f"{name}: {first.message}"
+        texts[row] = problem_text(first.code, [each for each, _ in problems], sentence)
+    return pa.array(texts, pa.string())
 
 
 def _bind_computed(

@@ -1,10 +1,11 @@
 """The two kinds of rows that mappings hand to the outbox: fields of customers and of end users (PX-35, PX-36, PX-D13)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations.models import Entity, Mapping, OutboxTarget, Run, SalesforceOrg
@@ -12,16 +13,26 @@ from integrations.salesforce.describe import ObjectInfo
 from integrations.sync.mapping import facts, versions
 from integrations.sync.mapping.body import PUSH
 from integrations.sync.mapping.check import Usable, usable
+from integrations.sync.mapping.counting import note_dropped
 from integrations.sync.mapping.prefix import has_prefix
 from integrations.sync.matching.link_store import suspend_links
-from integrations.sync.outbox.kinds import GoneRecords, OutboxKind
+from integrations.sync.outbox.kinds import GoneRecords, OutboxKind, Prepared
 from integrations.sync.outbox.targets import ensure_target
+from integrations.sync.runs import Recorder
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-PREFIX = "mapping."
+PREFIX, PUSH_JOB = "mapping.", "mapping.push"
 LABELS = {Entity.CUSTOMER: "Customer fields", Entity.END_USER: "End-user fields"}
+FIXES = {
+    "too_long": "Shorten the value of {fields} at its source, or have it cut (an option of the line on the page Mappings).",
+    "not_in_picklist": "Translate the value on the page Mappings, or add it to the picklist {fields} in Salesforce.",
+    "out_of_range": "Correct the number at its source, widen {fields} in Salesforce, or choose another on the page Mappings.",
+    "not_an_email": "Correct the e-mail address at its source, or choose another field than {fields} on the page Mappings.",
+    "date_range": "Correct the date at its source, or choose another field than {fields} on the page Mappings.",
+    "required": "Give the value at its source: {fields} cannot be empty. Or take the line out on the page Mappings.",
+    "no_time_zone": "Send the moment with its time zone, or choose another field than {fields} on the page Mappings.",
+    "incompatible": "Choose another field than {fields} for this value on the page Mappings.",
+}
+OTHERWISE = "Correct the value at its source, or choose another field than {fields} for it on the page Mappings."
 
 
 def kind_of(entity: str) -> str:
@@ -35,7 +46,7 @@ def outbox_kinds() -> list[OutboxKind]:
         OutboxKind(
             name=kind_of(entity), label=label, domain=facts.DOMAIN, may_write=may_write, operations=("update",),
             blank="clear_if_written", human_edits="ours", desired=desired_rows, targets=targets_of(entity),
-            on_deleted=on_deleted,
+            on_deleted=on_deleted, fix=fix_of, page=page_of, job=PUSH_JOB,
         )
         for entity, label in LABELS.items()
     ]  # fmt: skip
@@ -73,16 +84,32 @@ def on_deleted(target: OutboxTarget, records: GoneRecords, *, run: Run | None, n
     suspend_links(target.org, target.object, [salesforce_id for _, salesforce_id in records], run=run, now=now)
 
 
-def desired_rows(target: OutboxTarget) -> "pa.RecordBatchReader":
-    """What the mapping in force wants in the target now, for a dry run or a verification."""
+def fix_of(code: str, fields: Sequence[str]) -> str:
+    """How a value that does not fit its field is cured (PX-D10): at its source, or on the page Mappings."""
+    return FIXES.get(code, OTHERWISE).format(fields=", ".join(fields) or "the field")
+
+
+def page_of(target: OutboxTarget) -> str:
+    """The page of the mapping that fills a target."""
+    return reverse("integrations:mapping", args=[target.org.pk, target.kind.removeprefix(PREFIX)])
+
+
+def desired_rows(target: OutboxTarget) -> Prepared:
+    """What the mapping in force wants in the target now, for a dry run: rows and ledger as those of a push."""
     from integrations.sync.mapping import desired
 
     mapping = mapping_of(target)
     found, known = usable_of(mapping)
     sendings = desired.sendings_of(found.body, known)
     losers = desired.losers_of(target.org, found.body)
-    rows = desired.stream(target.org, found.body, sendings, losers=losers, left=desired.Left(), now=timezone.now())
-    return desired.spool(rows, desired.schema_of(sendings))
+    left = desired.Left()
+    rows = desired.stream(target.org, found.body, sendings, losers=losers, left=left, now=timezone.now())
+
+    def tell(recorder: Recorder) -> None:
+        note_dropped(recorder, found, PUSH)
+        left.tell(mapping.entity, recorder)
+
+    return Prepared(desired.spool(rows, desired.schema_of(sendings)), tell)
 
 
 def usable_of(mapping: Mapping) -> tuple[Usable, Any]:

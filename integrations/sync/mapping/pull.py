@@ -15,7 +15,7 @@ from integrations.models import Entity, Mapping, MirrorField
 from integrations.sync.mapping import facts, pins, shape, stage, versions
 from integrations.sync.mapping.body import PULL, MappingBody
 from integrations.sync.mapping.check import Usable
-from integrations.sync.mapping.counting import Listing
+from integrations.sync.mapping.counting import PAIRS_TALLY, TALLIES, Listing, note_dropped
 from integrations.sync.mapping.writing import write_attributes
 from integrations.sync.matching.match import match_entity
 from integrations.sync.mirror import tables
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from integrations.sync.mapping.filling import Filled, Filling
 
 JOB, LABEL = "mapping.pull", "Match and map"
-TALLIES = {Entity.CUSTOMER: "customers", Entity.END_USER: "end_users"}
-PAIRS_TALLY = "Mapped fields"
 
 
 def perform(recorder: Recorder) -> None:
@@ -62,16 +60,6 @@ def pull_mapping(recorder: Recorder, mapping: Mapping, body: MappingBody, number
         recorder.save({**recorder.checkpoint, "matched": [*recorder.checkpoint.get("matched", []), mapping.pk]})
         recorder.breathe()
     fill_attributes(recorder, mapping, usable, now=now)
-
-
-def note_dropped(recorder: Recorder, usable: Usable, direction: str) -> None:
-    """Fields (and rules) that no longer fit are failed rows of their own, so that the run is not a plain success."""
-    tally, name = recorder.object(PAIRS_TALLY), usable.body.object
-    for pair, problem in usable.dropped:
-        if pair.direction == direction:
-            tally.failed(f"{name}: {shape.name_of_pair(pair)}", problem.code, problem.message)
-    for rule, problem in usable.rules_off if direction == PULL else ():
-        tally.failed(f"{name}: {shape.name_of_rule(rule)}", problem.code, problem.message)
 
 
 def match(recorder: Recorder, mapping: Mapping, number: int) -> None:

@@ -1,6 +1,6 @@
 """The job `mapping.push` (PX-16, PX-35..PX-38): desired rows of linked records into the outbox, which sends what differs.
 
-The rows are spooled first: what does not fit is known and counted before anything is sent, and memory stays flat. A push with
+The rows are spooled first, those that do not fit with their problem, and memory stays flat. A push with
 nothing changed sends nothing (R-118).
 """
 
@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from integrations.models import Entity, Mapping, OutboxPush, OutboxTarget, Run
+from integrations.models import Mapping, OutboxTarget
 from integrations.sync.mapping import facts, kinds, pins, shape
 from integrations.sync.mapping.body import PUSH, MappingBody
 from integrations.sync.mapping.check import Known, Usable
-from integrations.sync.mapping.convert import NOTICES
-from integrations.sync.mapping.pull import PAIRS_TALLY, TALLIES, note_dropped
+from integrations.sync.mapping.counting import PAIRS_TALLY, note_dropped
 from integrations.sync.outbox.push import push_rows
-from integrations.sync.outbox.targets import ensure_target
+from integrations.sync.outbox.targets import ensure_target, is_planned
 from integrations.sync.runs import Recorder
 
 if TYPE_CHECKING:
     from integrations.sync.mapping.desired import Left
 
-JOB, LABEL = "mapping.push", "Push to Salesforce"
+JOB, LABEL = kinds.PUSH_JOB, "Push to Salesforce"
 
 
 def perform(recorder: Recorder) -> None:
@@ -79,23 +78,9 @@ def _while_pinned(rows: Iterator[Any], mapping: Mapping, body: MappingBody) -> I
         yield batch
 
 
-def is_planned(run: Run, target: OutboxTarget) -> bool:
-    """Whether the outbox took the rows of this run in already and goes on with them."""
-    return OutboxPush.objects.filter(run=run, target=target).exclude(fields=[]).exists()
-
-
 def _count(recorder: Recorder, mapping: Mapping, left: "Left") -> None:
-    """The rows that are not handed over, once a run, and how many values were changed by a named rule (I-06)."""
+    """What is told of the rows and values, once a run."""
     counted = recorder.checkpoint.get("counted", [])
-    if mapping.pk in counted:
-        return
-    tally = recorder.object(TALLIES[Entity(mapping.entity)])
-    for outcome, (key, label, salesforce_id), code, message in left.named:
-        record = tally.failed if outcome == "failed" else tally.skipped
-        record(key, code, message, label=label, salesforce_id=salesforce_id)
-    for outcome, count in left.counts.items():
-        tally.counted(outcome, count - sum(each[0] == outcome for each in left.named))
-    for notice, count in sorted(left.notices.items()):
-        text = f"{count:,} values: {NOTICES.get(notice, notice)}."
-        recorder.object("Changed values").skipped(f"{TALLIES[Entity(mapping.entity)]}: {notice}", notice, text)
-    recorder.save({**recorder.checkpoint, "counted": [*counted, mapping.pk]})
+    if mapping.pk not in counted:
+        left.tell(mapping.entity, recorder)
+        recorder.save({**recorder.checkpoint, "counted": [*counted, mapping.pk]})

@@ -23,11 +23,16 @@ def suggest_pairs(
 ) -> list[FieldPair]:
     """New pairs of one direction: equal names first, then equal words, then similar names; each field at most once.
 
-    Pull suggests attributes only, push prefixed fields only, as the checks demand.
+    Pull suggests only attributes that were made for Salesforce values: one that the product fills itself would be written over.
+    Push suggests prefixed fields only, as the checks demand.
     """
     mine = [pair for pair in existing if pair.direction == direction]
     used_sources, used_targets = {pair.source for pair in mine}, {pair.target.lower() for pair in mine}
-    left = [each for each in sources if each.key not in used_sources and not (direction == PULL and not each.attribute)]
+    left = [
+        each
+        for each in sources
+        if each.key not in used_sources and not (direction == PULL and not (each.attribute and each.pulled))
+    ]
     fields = offered(target_fields(info, prefix=prefix, direction=direction))
     found = []
     for source, target in _best_pairs(left, fields, prefix if direction == PUSH else ""):

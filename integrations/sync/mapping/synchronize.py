@@ -69,7 +69,7 @@ def _step(recorder: Recorder, job: str, done: dict[str, Any]) -> Run:
         return _latest(found)
     run = runs.request_run(
         job, org=recorder.org, trigger=Run.Trigger.SYSTEM, user=recorder.run.requested_by, now=timezone.now(),
-        arguments={"synchronize": recorder.run.pk},
+        arguments={runs.CALLER: recorder.run.pk},
     )  # fmt: skip
     done[job] = {"run": run.pk}
     recorder.save({"steps": done})

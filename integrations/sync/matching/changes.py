@@ -6,17 +6,19 @@ After a compaction nobody can tell new rows from old ones; then everything is lo
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from django.db.models import Max
+from django.db.models import Count, Max
 
 from integrations.lake import reading
 from integrations.lake.reading import Relation
-from integrations.models import Entity, LakeTable, LinkEvent, MatchState, RecordMerge, SalesforceOrg
+from integrations.models import Entity, LakeTable, LinkEvent, MatchState, RecordMerge, Run, SalesforceOrg
 from integrations.sync.mapping.body import RULES_OF
 from integrations.sync.matching import spine
 from integrations.sync.mirror import merges
 from integrations.sync.mirror import tables as mirror
 
 MIRROR, OURS, USERS = "mirror", "ours", "users"
+OWN_EVENTS, OWN_LAST = "own_events", "own_last"
+"""Beside them in the state: how many entries of the journal the match itself made, and the last of them."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,30 @@ def last_event(org: SalesforceOrg) -> int:
     return LinkEvent.objects.filter(org=org).aggregate(last=Max("id"))["last"] or 0
 
 
+def own_events(org: SalesforceOrg, entity: str, run: Run, *, after: int) -> dict[str, int]:
+    """What a match adds to its state, so that the next one need not read its entries one by one."""
+    events = LinkEvent.objects.filter(org=org, entity=entity, id__gt=after, run=run, rule__in=RULES_OF[entity]).order_by()
+    found = events.aggregate(n=Count("id"), last=Max("id"))
+    return {OWN_EVENTS: found["n"], OWN_LAST: found["last"] or after}
+
+
+def events_after(org: SalesforceOrg, state: MatchState) -> int:
+    """The entry after which somebody else's can be: when the match made all up to its last, there is none among them. Looked
+    at now, not when the match ended, because an entry with an earlier number may be committed later."""
+    last = state.seen.get(OWN_LAST, 0)
+    if last <= state.last_event:
+        return state.last_event
+    own = state.seen.get(OWN_EVENTS)
+    if own == last - state.last_event:  # it took every number there is
+        return last
+    between = LinkEvent.objects.filter(org=org, id__gt=state.last_event, id__lte=last).count()
+    return last if between == own else state.last_event
+
+
 def touched_since(org: SalesforceOrg, entity: str, state: MatchState) -> list[int]:
     """Records whose link was changed by somebody or something else since that match."""
     key = "customer_id" if entity == Entity.CUSTOMER else "end_user_id"
-    events = LinkEvent.objects.filter(org=org, entity=entity, id__gt=state.last_event).order_by()
+    events = LinkEvent.objects.filter(org=org, entity=entity, id__gt=events_after(org, state)).order_by()
     if state.run_id is not None:
         events = events.exclude(run=state.run_id, rule__in=RULES_OF[entity])
     return list(events.values_list(key, flat=True).distinct())

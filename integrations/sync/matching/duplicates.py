@@ -56,6 +56,13 @@ def conflicts(
     return found
 
 
+def count_contested(org: SalesforceOrg | None) -> int:
+    """Salesforce records with several claims, decided or not."""
+    links = RecordLink.objects.filter(state=RecordLink.State.ACTIVE)
+    links = links if org is None else links.filter(org=org)
+    return links.order_by().values("org", "entity", "salesforce_id").annotate(n=Count("id")).filter(n__gt=1).count()
+
+
 def losers_of(org: SalesforceOrg, entity: str, *, most_active_wins: bool | None = None) -> dict[int, str]:
     """Records that must not be pushed, with the reason: all but the winner of each conflict, all of them without a winner."""
     losers: dict[int, str] = {}

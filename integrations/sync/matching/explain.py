@@ -247,7 +247,7 @@ def _explain_theirs(text: str, org: SalesforceOrg, entity: str) -> Trace:
     columns = list(dict.fromkeys(each.field for each in plan.criteria if each.field != "Id"))
     found = mirror.find(org, body.object, [salesforce_id], columns)
     if not found:
-        raise Refusal("no_such_record", f"The mirror has no {body.object} with this id: it is deleted, hidden or too old.")
+        raise _why_missing(org, body.object, salesforce_id)
     links = RecordLink.objects.filter(org=org, entity=entity, salesforce_id=salesforce_id).select_related(
         "customer", "end_user"
     )
@@ -264,6 +264,18 @@ def _explain_theirs(text: str, org: SalesforceOrg, entity: str) -> Trace:
         sentence=several or one or "No record of ours is linked to it.", salesforce_id=salesforce_id, steps=tuple(steps),
         links=known,
     )  # fmt: skip
+
+
+def _why_missing(org: SalesforceOrg, object_: str, salesforce_id: str) -> Refusal:
+    """Why a record cannot be compared: merged, deleted, or never seen."""
+    winner = changes.survivors(org, object_).get(salesforce_id)
+    if winner is not None:
+        return Refusal("merged", f"This {object_} was merged into {winner} in Salesforce; its links follow that record.")
+    with open_engine() as engine:
+        engine.bind("gone", mirror.live(org, object_, [mirror.KEY], include_removed=True))
+        if engine.rows(f'SELECT 1 FROM gone WHERE "{mirror.KEY}" = $id', id=salesforce_id):  # noqa: S608
+            return Refusal("deleted", f"This {object_} was deleted in Salesforce, so nothing is matched with it.")
+    return Refusal("no_such_record", f"The mirror has no {object_} with this id: it is hidden, too old or of another kind.")
 
 
 def _their_step(

@@ -17,9 +17,7 @@ from integrations.models import (
     CustomerAlias,
     EndUser,
     Entity,
-    HumanEdit,
     LinkEvent,
-    OutboxRow,
     RecordLink,
     RowOutcome,
     SalesforceOrg,
@@ -27,6 +25,7 @@ from integrations.models import (
 from integrations.sync import retrying
 from integrations.sync.matching.links import Record, entity_of, owner_of
 from integrations.sync.matching.saving import STEP
+from integrations.sync.outbox import rows as outbox_rows
 
 ERASED = "Erased on request."
 
@@ -84,8 +83,8 @@ def _erase_rows(record: Record, entity: str, links: list[RecordLink], *, now: da
     ids = {each.salesforce_id for each in links if each.salesforce_id}
     ids |= set(LinkEvent.objects.filter(**owner).exclude(after_id="").values_list("after_id", flat=True))
     samples = _redact_samples(record.external_id, ids)
-    for org in {each.org for each in links}:
-        _forget_outbox(org, ids)
+    for org in SalesforceOrg.objects.filter(pk__in=_orgs_of(record, links)):
+        outbox_rows.forget(org, {record.external_id, *ids}, labels=[record.name] if record.name else [])
     LinkEvent.objects.filter(**owner).delete()
     RecordLink.objects.filter(**owner).delete()
     blank = {"name": "", "attributes": {}, "first_seen_at": None, "last_seen_at": None, "erased_at": now}
@@ -112,7 +111,7 @@ def _redact_samples(external_id: str, salesforce_ids: set[str]) -> int:
     return changed
 
 
-def _forget_outbox(org: SalesforceOrg, ids: set[str]) -> None:
-    """Rows that wait to be written, and edits that somebody made there."""
-    OutboxRow.objects.filter(target__org=org).filter(Q(key__in=ids) | Q(salesforce_id__in=ids)).delete()
-    HumanEdit.objects.filter(target__org=org).filter(Q(key__in=ids) | Q(salesforce_id__in=ids)).delete()
+def _orgs_of(record: Record, links: list[RecordLink]) -> set[int]:
+    """Connections in which the record is linked or once was: rows of former links may still wait there."""
+    once = LinkEvent.objects.filter(**owner_of(record)).order_by().values_list("org_id", flat=True).distinct()
+    return {*once, *(each.org.pk for each in links)}

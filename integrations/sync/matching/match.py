@@ -145,8 +145,9 @@ def _evaluate(
     def keep() -> None:
         rounds.keep_file(theirs.table, theirs.staged, whole=theirs.fresh is None, run=recorder.run, now=now)
         rounds.keep_file(rounds.keys.waiting_table(about.org, about.entity), waiting, whole=whole, run=recorder.run, now=now)
-        seen = {"digest": about.plan.digest, "seen": about.now_seen(), "last_event": about.event, "waiting": report.waiting,
-                "matched_at": now, "run": recorder.run}  # fmt: skip
+        own = changes.own_events(about.org, about.entity, recorder.run, after=about.event)
+        seen = {"digest": about.plan.digest, "seen": about.now_seen() | own, "last_event": about.event,
+                "waiting": report.waiting, "matched_at": now, "run": recorder.run}  # fmt: skip
         MatchState.objects.update_or_create(org=about.org, entity=about.entity, defaults=seen)
 
     _count(recorder, about, report, samples)

@@ -41,9 +41,10 @@ def columns_of(entity: str) -> tuple[Column, ...]:
     return (("id", "whole"), *parent, *texts, *moments, ("version", "whole"), ("removed", "flag"), ("deleted", "flag"))
 
 
-def spine_table(entity: str) -> LakeTable:
-    """The lake table of an entity."""
-    return tables.ensure_table(
+def spine_table(entity: str, *, make: bool = True) -> LakeTable:
+    """The lake table of an entity; with `make` false only to read from."""
+    table = tables.ensure_table if make else tables.peek_table
+    return table(
         NAMES[Entity(entity)], columns=columns_of(entity), key="id", version="version", removed="removed",
         subjects={"external_id": str(entity), "id": f"{entity}.id"},
     )  # fmt: skip
@@ -51,7 +52,7 @@ def spine_table(entity: str) -> LakeTable:
 
 def relation(entity: str, columns: Iterable[str] | None = None) -> Relation:
     """The records as of the last refresh, without those that were erased or merged away."""
-    return reading.newest(spine_table(entity), columns=columns)
+    return reading.newest(spine_table(entity, make=False), columns=columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +171,5 @@ def _microseconds(column: str) -> str:
     if connection.vendor == "postgresql":
         return f"(extract(epoch from {column}) * 1000000)::bigint"
     fraction = f"CASE WHEN length({column}) > 20 THEN CAST(substr({column}, 21, 6) AS INTEGER) ELSE 0 END"
-    return f"(CAST(strftime('%%s', {column}) AS INTEGER) * 1000000 + {fraction})"
+    # Whole seconds first: strftime rounds a fraction of .9995 and more up to the next second.
+    return f"(CAST(strftime('%%s', substr({column}, 1, 19)) AS INTEGER) * 1000000 + {fraction})"

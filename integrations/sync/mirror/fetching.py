@@ -64,30 +64,38 @@ def fetch_records(
     for start in range(0, len(wanted), PAGE):
         records = list(_ask(client, mirror.name, columns, wanted[start : start + PAGE]))
         _note(result, records)
-        files, bad = stage_records(table, records, columns, object_=mirror.name)
-        result.bad |= {row.id for row in bad}
-        settled = settling.settle(table, files, columns=[column.name for column in columns])
+        staged = stage_records(table, records, columns, object_=mirror.name)
+        result.bad |= {row.id for row in staged.bad}
+        settled = settling.settle(table, staged.files, columns=[column.name for column in columns])
         result.landed += settled.written
         tally = recorder.object(mirror.name)
-        for row in bad:
+        for row in staged.bad:
             tally.failed(row.id, row.code, row.message, salesforce_id=row.id)
         recorder.save(also=lambda settled=settled: _register(table, settled.files, recorder, now))
     return result
 
 
-def stage_records(
-    table: LakeTable, records: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, object_: str
-) -> tuple[list[StagedFile], list[landing.BadRow]]:
+@dataclass
+class Staged:
+    """Records on disk, those that do not fit, and how many were left out because they must stay forgotten (I-23)."""
+
+    files: list[StagedFile] = field(default_factory=list)
+    bad: list[landing.BadRow] = field(default_factory=list)
+    erased: int = 0
+
+
+def stage_records(table: LakeTable, records: Sequence[Mapping[str, Any]], columns: Sequence[Column], *, object_: str) -> Staged:
     """REST records as staged files, one for each set of fields that they have."""
-    files, bad = list[StagedFile](), list[landing.BadRow]()
+    staged = Staged()
     for found, typed in landing.record_batches(records, columns, object_=object_):
-        bad += typed.bad
+        staged.bad += typed.bad
         if not typed.rows.num_rows:
             continue
         with open_writer(table, columns=[column.name for column in found]) as writer:
             writer.write(typed.rows)
-        files.append(writer.staged)
-    return files, bad
+        staged.files.append(writer.staged)
+        staged.erased += writer.erased_rows
+    return staged
 
 
 def bury(engine: Engine, table: LakeTable, ids: Sequence[str]) -> StagedFile:

@@ -188,6 +188,8 @@ class ObjectRead:
         tally.unchanged(settled.unchanged)
         tally.counted("skipped", settled.superseded + state.erased)
         watermark = planning.newer(self.mirror.watermark, datetime.fromisoformat(state.started) if state.started else None)
+        if not state.started:
+            state.note("Salesforce's answers carried no time, so the next read begins where this one did.")
         state.committed, files = True, settled.files
         state.files = []
         changes: dict[str, Any] = {

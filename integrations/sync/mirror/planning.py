@@ -14,6 +14,7 @@ from integrations.salesforce.errors import TooLarge
 from integrations.sync.mirror.needs import ALWAYS, FALLBACK
 
 LEAST_OVERLAP = timedelta(minutes=10)  # I-05: late commits carry stamps up to 300 s older
+CLOCKS_DIFFER = timedelta(minutes=5)  # between the servers of one org
 FIRST_STAMP = datetime(1999, 1, 1, tzinfo=UTC)  # no record in Salesforce is older
 PAGE_ROWS = 2_000  # rows of a REST page when they are narrow
 WIDE_PAGE_ROWS = 500  # when they are wide, which nobody knows before the first page
@@ -164,12 +165,14 @@ def window_start(*, watermark: datetime | None, reads_from: datetime | None, ove
 def daily_start(start: datetime | None, *, watermark: datetime | None, server_now: datetime) -> datetime | None:
     """`start`, moved back to the beginning of the previous UTC day if that day has not been read since it ended (PX-33, PX-D2).
 
-    So each day is read once as a whole after it has ended, and further reads of a day cost only their own changes.
+    So each day is read once as a whole after it has ended, and further reads of a day cost only their own changes. A watermark
+    that lies in Salesforce's future (its clock was wrong, or was set back) says nothing about today either.
     """
     if start is None or watermark is None:
         return start
     today = server_now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return start if watermark >= today else min(start, today - timedelta(days=1))
+    is_sound = today <= watermark <= server_now + CLOCKS_DIFFER
+    return start if is_sound else min(start, today - timedelta(days=1))
 
 
 def newer(first: datetime | None, second: datetime | None) -> datetime | None:
@@ -272,5 +275,5 @@ def first_look(rows: int, *, near: bool) -> float:
 
 def next_pause(taken: float, *, near: bool) -> float:
     """Seconds until the next question about a job that has taken so long: the longer it takes, the longer the pause."""
-    least, share = (PAUSE / 4, 16) if near else (PAUSE, 4)
+    least, share = (PAUSE / 16, 16) if near else (PAUSE, 4)
     return min(LONGEST_PAUSE, max(least, taken / share))

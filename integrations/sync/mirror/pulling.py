@@ -7,7 +7,7 @@ each so that it can be saved before the next one. A killed run goes on with the 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from django.utils import timezone
@@ -120,20 +120,21 @@ class Pull:
         return planning.is_for_rest(total, page_rows=len(page.page.records))
 
     def _note_start(self, began: datetime | None) -> None:
-        """The read began when Salesforce first answered, by Salesforce's clock. Without one: our clock less an hour, because
-        a watermark that is too early reads rows twice and one that is too late loses them."""
-        if not self.state.started:
-            self.state.started = (began or timezone.now() - timedelta(hours=1)).isoformat()
+        """The read began when Salesforce first answered, by Salesforce's clock. Our own clock never takes its place, because a
+        watermark that is too late loses rows: without any word of Salesforce's the watermark stays where it is."""
+        if not self.state.started and began is not None:
+            self.state.started = began.isoformat()
 
     # --- REST ---
 
     def _read_rest(self, first: rest.DatedPage | None, where: Sequence[str]) -> None:
         self.state.way = REST
         for records in self._rest_pages(first, where):
-            files, bad = fetching.stage_records(self.table, records, self.columns, object_=self.object)
-            self.keeper.fail_rows(bad)
-            for staged in files:
-                self._keep(staged, unique=False)
+            staged = fetching.stage_records(self.table, records, self.columns, object_=self.object)
+            self.keeper.fail_rows(staged.bad)
+            self.state.erased += staged.erased
+            for file in staged.files:
+                self._keep(file, unique=False)
             self.session.look()
         self.state.keep_job()
 
@@ -188,7 +189,6 @@ class Pull:
         created = job.data.get("createdDate")
         if created and not self.state.is_split and not self.state.remade:
             self.state.started = read_moment(str(created)).isoformat()
-        self._note_start(None)
 
     @property
     def is_waiting(self) -> bool:
@@ -237,7 +237,7 @@ class Pull:
         if isinstance(error, InvalidField):
             raise error
         said = f"Salesforce says: {job.message or 'no reason'}"
-        parts = planning.split_window(self.state.window, server_now=datetime.now(UTC)) if self.state.by else []
+        parts = planning.split_window(self.state.window, server_now=self.session.server_now()) if self.state.by else []
         if self.state.is_split or len(parts) < 2:
             raise ObjectFailed("job_failed", f"The Bulk job for {self.object} failed. {said}", Run.State.FAILED)
         self.state.is_split = True

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from integrations.lake import erasures
 from integrations.models import LakeTable, MirrorObject, SalesforceOrg
 from integrations.salesforce import soql
 from integrations.salesforce.describe import ObjectInfo
@@ -78,16 +79,25 @@ def reconcile_object(going: Round, mirror: MirrorObject, info: ObjectInfo) -> No
     complete = deletions.mark_removed(recorder, going.client, mirror, info, server_now=server_now, now=now)
     ours = comparing.count_ours(table, scope)
     tally, repair, compared = recorder.object(mirror.name), Repair(), False
-    asked = bool(recorder.run.arguments.get("ids"))
-    if asked or needs_ids(mirror, theirs=theirs, ours=ours, complete=complete, now=now):
+    asked, forgotten = bool(recorder.run.arguments.get("ids")), mirror.parity_erased
+    expected = None if theirs is None else theirs - forgotten  # Salesforce's count has whom we must forget (I-23)
+    if asked or needs_ids(mirror, theirs=expected, ours=ours, complete=complete, now=now):
         difference, repair = _compare_and_repair(going, mirror, info, table, scope, now)
-        theirs, compared = difference.theirs, True
+        forgotten = count_forgotten(mirror, counted=theirs, listed=difference.theirs)
+        expected, compared = difference.theirs, True
         tally.unchanged(max(0, difference.theirs - len(difference.missing) - len(difference.stale)))
         ours = comparing.count_ours(table, scope) if not difference.is_none else difference.ours
     else:
         tally.unchanged(ours)
     news.tell_news(recorder, going.client, mirror, now=now)
-    _keep(going, mirror, table, theirs, ours, repair, compared, now)
+    _keep(going, mirror, table, (expected, ours, forgotten), repair, compared, now)
+
+
+def count_forgotten(mirror: MirrorObject, *, counted: int | None, listed: int) -> int:
+    """How many records Salesforce counts that were erased here: what it counts and the list without them differ by so many, at
+    most as many as were ever erased."""
+    erased = len(erasures.erased_digests(mirror.name, org=mirror.org))
+    return min(erased, max(0, (counted or 0) - listed))
 
 
 def needs_ids(mirror: MirrorObject, *, theirs: int | None, ours: int, complete: bool, now: datetime) -> bool:
@@ -192,14 +202,14 @@ def _leave(going: Round, mirror: MirrorObject, rest_of: int, repair: Repair) -> 
 
 
 def _keep(
-    going: Round, mirror: MirrorObject, table: LakeTable, theirs: int | None, ours: int, repair: Repair, compared: bool,
+    going: Round, mirror: MirrorObject, table: LakeTable, counts: tuple[int | None, int, int], repair: Repair, compared: bool,
     now: datetime,
 ) -> None:  # fmt: skip
     """What the page shows: both counts after the repair, how much was repaired, when."""
-    live, deleted = tables.count_rows(table)
+    (theirs, ours, forgotten), (live, deleted) = counts, tables.count_rows(table)
     changes = {
         "parity_at": now, "parity_theirs": theirs, "parity_ours": ours, "parity_repaired": repair.fetched + repair.buried,
-        "rows": live, "deleted_rows": deleted,
+        "parity_erased": forgotten, "rows": live, "deleted_rows": deleted,
     }  # fmt: skip
     if compared and not repair.left:
         changes["ids_at"] = now

@@ -7,7 +7,7 @@ answers instead of sending again. Nothing waits longer than `INLINE_SECONDS` in 
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from integrations.lake.dialect import quote_name
+from integrations.lake.engine import ROWS
 from integrations.models import OutboxBatch
 from integrations.salesforce import bulk, loads
 from integrations.salesforce.bulk import Job
 from integrations.salesforce.errors import NotFound, QueryExpired, SalesforceError
-from integrations.sync.outbox import answers, causes, diffing, payload, planning
+from integrations.sync.outbox import answers, causes, diffing, in_memory, payload, planning
 from integrations.sync.outbox.answers import FAILED, NOT_ATTEMPTED, WRITTEN
 from integrations.sync.outbox.causes import Now
 from integrations.sync.outbox.columns import Column
@@ -116,13 +117,18 @@ class _Load:
     def write(self) -> None:
         """Fill the file; `last_place` is where it ends."""
         try:
-            for rows in self.session.engine.batches(
-                self._statement(), first=self.batch.first_place, last=self.batch.last_place
-            ):
+            for rows in self._rows():
                 if not self._add(pa.Table.from_batches([rows])):
                     break
         finally:
             self.file.close()
+
+    def _rows(self) -> Iterable[pa.RecordBatch]:
+        """The rows of the batch in their order, a part at a time."""
+        first, last, kept = self.batch.first_place, self.batch.last_place, self.session.kept
+        if kept is None:
+            return self.session.engine.batches(self._statement(), first=first, last=last)
+        return in_memory.between(kept, first, last).to_batches(max_chunksize=ROWS)
 
     def _add(self, table: pa.Table) -> bool:
         if self._no_room:
@@ -186,24 +192,36 @@ def add_batch(session: Session, like: OutboxBatch, *, first: int, last: int, row
 def _wait(session: Session, batch: OutboxBatch, sleep: Callable[[float], None]) -> Job | None:
     """The finished job; None when Salesforce does not know it any more. `Later` when it takes long."""
     end = time.monotonic() + INLINE_SECONDS
-    pause = planning.first_poll(batch.rows, _usual_pace(batch))
+    pause, looks = planning.first_poll(batch.rows, _usual_pace(batch)), 0
+    sleep(min(max(0.0, pause - _since(session, batch)), INLINE_SECONDS))
     while True:
-        sleep(min(pause, max(0.0, end - time.monotonic())))
         try:
             job = bulk.read_job(session.client, "ingest", batch.job_id)
         except NotFound:
             return None
         if job.is_done:
             return job
-        if batch.sent_at and session.now() - batch.sent_at > timedelta(hours=JOB_HOURS):
+        looks, since = looks + 1, _since(session, batch)
+        if since > JOB_HOURS * 3600:
             return bulk.abort(session.client, job)
-        if time.monotonic() >= end:
-            session.save()
-            sentence = f"Salesforce works on {batch.rows:,} rows of {session.target.object}."
-            session.recorder.wait(until=session.now() + LOOK_AGAIN, sentence=sentence)
+        pause = planning.next_poll(pause, looks=looks, rows=batch.rows, processed=job.processed, seconds=since)
+        left = end - time.monotonic()
         session.save()
-        since = (session.now() - batch.sent_at).total_seconds() if batch.sent_at else 0.0
-        pause = planning.next_poll(pause, rows=batch.rows, processed=job.processed, seconds=since)
+        if left <= 0 or pause > left + LOOK_AGAIN.total_seconds() / 2:
+            _come_back(session, batch, job)
+        sleep(min(pause, left))
+
+
+def _since(session: Session, batch: OutboxBatch) -> float:
+    """Seconds since Salesforce has all rows of the batch."""
+    return (session.now() - batch.sent_at).total_seconds() if batch.sent_at else 0.0
+
+
+def _come_back(session: Session, batch: OutboxBatch, job: Job) -> None:
+    """Give the worker back until the job may be done (R-036). Always raises."""
+    rest = planning.rest_of(batch.rows, job.processed, _since(session, batch), least=LOOK_AGAIN.total_seconds())
+    sentence = f"Salesforce works on {batch.rows:,} rows of {session.target.object}."
+    session.recorder.wait(until=session.now() + timedelta(seconds=rest), sentence=sentence)
 
 
 def _usual_pace(batch: OutboxBatch) -> float | None:
@@ -327,6 +345,7 @@ def _stage_again(session: Session, batch: OutboxBatch, keys: list[str], landing:
     sql = diffing.read_statement("again.sql", names=names)
     staged = session.engine.copy_to(sql, session.sent, after=after)
     landing.files.append((session.sent, staged))
+    session.kept = None  # there are more rows now
     way = planning.choose_way(staged.rows)
 
     def write() -> None:

@@ -88,9 +88,9 @@ BY_CODE = {
     "PROCESSING_HALTED": UNTOUCHED,
     "DUPLICATE_EXTERNAL_ID": SEVERAL,
     "INVALID_FIELD": FIELD,
-    "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": MAINTENANCE,
 }
 BY_KIND: tuple[tuple[type[SalesforceError], Cause], ...] = (
+    (e.OrgReadOnly, MAINTENANCE),
     (e.RowLocked, LOCK),
     (e.BatchTooHeavy, HEAVY),
     (e.StorageFull, STORAGE),
@@ -109,8 +109,6 @@ def cause_of(error: SalesforceError, *, by_id: bool) -> Cause:
         return LOCK  # a trigger may report somebody else's lock under a code of its own
     if names_no_other(error.fields) and (code == "ENTITY_IS_DELETED" or (by_id and _is_unknown_id(error))):
         return DELETED
-    if read_only(error):
-        return MAINTENANCE
     for kind, cause in BY_KIND:
         if isinstance(error, kind):
             return cause
@@ -119,10 +117,8 @@ def cause_of(error: SalesforceError, *, by_id: bool) -> Cause:
 
 
 def read_only(error: SalesforceError) -> e.OrgReadOnly | None:
-    """The error that ends the run when a refusal says that the org is in maintenance."""
-    if BY_CODE.get(error.code.upper()) is not MAINTENANCE:
-        return None
-    return e.OrgReadOnly(error.message, code=error.code, status=error.status)
+    """The error that ends the run when a refusal says that the org is in maintenance (R-153)."""
+    return error if isinstance(error, e.OrgReadOnly) else None
 
 
 def names_no_other(fields: Sequence[str]) -> bool:

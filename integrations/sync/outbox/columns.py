@@ -13,7 +13,7 @@ from integrations.salesforce.describe import FieldInfo, ObjectInfo
 PATH = "___"  # stands for the point of a path such as Account__r.External_Id__c
 BEFORE = "___before"
 LONGEST = 80
-RESERVED = ("key", "parent_key", "label", "remove", "absent")
+RESERVED = ("key", "parent_key", "label", "remove", "absent", "problem")
 """Columns of desired rows that are not fields."""
 MOST_DIGITS = 38
 

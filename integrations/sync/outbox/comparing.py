@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow as pa
 from integrations.lake import reading
 from integrations.lake.engine import Engine, open_engine
 from integrations.lake.writing import StagedFile
-from integrations.models import OutboxPush, OutboxTarget
+from integrations.models import GuardRequest, OutboxPush, OutboxTarget
 from integrations.orgs.connect import OrgClient
 from integrations.salesforce.describe import FieldInfo, ObjectInfo
 from integrations.sync import guard
@@ -91,35 +92,34 @@ def key_rule(entry: door.Entry, target: OutboxTarget) -> intake.KeyRule:
 
 def compare(session: Session, desired: Any, entry: door.Entry, *, complete: bool) -> Plan:
     """Bind desired rows and accepted state, find twins, waiting rows and orphans, and sum up what would happen."""
-    bind_desired(session, desired, entry)
+    desired_rows, absent = bind_desired(session, desired, entry)
     session.bind_accepted()
-    accepted, doubtful = session.engine.rows("SELECT count(*), count(unsure_) FROM accepted")[0]
-    desired_rows, absent = session.engine.rows("SELECT count(*), count(absent_) FROM desired")[0]
-    terms = replace(session.terms, unsure=doubtful > 0, absent=absent > 0)
+    doubtful = session.engine.rows("SELECT 1 FROM stored WHERE unsure_ IS NOT NULL LIMIT 1")
+    terms = replace(session.terms, unsure=bool(doubtful), absent=absent > 0)
     terms = _bind_twins(session.engine, terms)
     terms = _bind_orphans(session, terms)
     terms = _bind_levels(session, terms)
     held = waiting.hold_back(session.engine, session.target, terms, complete=complete)
     terms = _bind_kept(session.engine, terms, held)
-    session.terms, groups = _sum_up(session.engine, terms, desired_rows)
-    guarded = _ask_guard(session, groups, of_rows=accepted)
+    groups = _sum_up(session, terms, desired_rows)
+    guarded = _ask_guard(session, groups)
     if guarded:
         asked = replace(terms, guarded=frozenset(guarded))
-        session.terms, groups = _sum_up(session.engine, asked, desired_rows)
+        groups = _sum_up(session, asked, desired_rows)
     return Plan(groups, held)
 
 
-def _sum_up(engine: Engine, terms: Terms, desired_rows: int) -> tuple[Terms, list[Group]]:
+def _sum_up(session: Session, terms: Terms, desired_rows: int) -> list[Group]:
     """The groups. Rows that are not the same are kept as a table `work` when they are few enough, so that later steps need
     not compare again."""
-    kept = _take_work(engine, terms)
+    engine, kept = session.engine, _take_work(session.engine, terms)
+    session.work, session.terms = kept, replace(terms, work=kept is not None)
     if kept is None:
-        return terms, read_sums(engine, terms)
+        return read_sums(engine, terms)
     engine.bind("work", kept)
-    terms = replace(terms, work=True)
-    groups = read_sums(engine, terms) if kept.num_rows else []
+    groups = read_sums(engine, session.terms) if kept.num_rows else []
     same = desired_rows - kept.num_rows
-    return terms, [*groups, Group(diffing.SAME, 0, False, False, same, 0, 0)] if same else groups
+    return [*groups, Group(diffing.SAME, 0, False, False, same, 0, 0)] if same else groups
 
 
 def _take_work(engine: Engine, terms: Terms) -> pa.Table | None:
@@ -145,12 +145,28 @@ def _with_flags(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def bind_desired(session: Session, desired: Any, entry: door.Entry) -> None:
-    """Take desired rows in as `desired`, under the names of the lake."""
+def bind_desired(session: Session, desired: Any, entry: door.Entry) -> tuple[int, int]:
+    """Take desired rows in as `desired`, under the names of the lake: how many there are, and how many name absent fields."""
     taken = dict(zip(entry.by_name, session.columns, strict=True))
     inlet = intake.Intake(taken, key_rule(entry, session.target))
     with read_batches(desired) as batches:
-        session.engine.bind("desired", inlet.stream(batches))
+        rows = _in_memory(inlet, inlet.stream(batches))
+        session.engine.bind("desired", rows)
+    if isinstance(rows, pa.Table):
+        return rows.num_rows, rows.num_rows - rows.column(intake.ABSENT).null_count
+    return session.engine.rows("SELECT count(*), count(absent_) FROM desired")[0]
+
+
+def _in_memory(inlet: intake.Intake, batches: Iterator[pa.RecordBatch]) -> "pa.Table | pa.RecordBatchReader":
+    """Desired rows as a table where they are few enough, which spares the engine a copy; else as a stream."""
+    taken: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        taken.append(batch)
+        size += batch.nbytes
+        if size > WORK_BYTES:
+            return pa.RecordBatchReader.from_batches(inlet.schema, chain(taken, batches))
+    return pa.Table.from_batches(taken, schema=inlet.schema)
 
 
 @contextmanager
@@ -223,11 +239,15 @@ def read_sums(engine: Engine, terms: Terms) -> list[Group]:
     return sorted(groups, key=lambda group: (group.fate, group.level, group.heavy, group.new))
 
 
-def _ask_guard(session: Session, groups: list[Group], *, of_rows: int) -> set[str]:
+def _ask_guard(session: Session, groups: list[Group]) -> set[str]:
     """The effects that must wait for a person's yes (I-11). Asked in a dry run, too, but then nobody is told."""
     clears = sum(group.clears for group in groups if group.fate == diffing.SEND)
     removes = sum(group.rows for group in groups if group.fate == diffing.REMOVE)
-    refused = set()
+    refused = set[str]()
+    asked = GuardRequest.objects.filter(org=session.target.org, subject=_subject(session), answer=None)
+    if not (clears or removes or asked.exists()):
+        return refused
+    of_rows = session.engine.rows("SELECT count(*) FROM accepted")[0][0]
     for effect, rows in (("clear", clears), ("delete", removes)):
         if session.push.is_dry:
             if guard.needs_yes(rows, of_rows):
@@ -245,11 +265,15 @@ def _may(session: Session, effect: str, rows: int, of_rows: int) -> bool:
         statement = diffing.read_statement("guarded.sql", work=diffing.work_source(session.terms), fate=f"'{fate}'", only=word)
         digest = guard.digest_of(f"{key}:{mask}" for key, _, mask in _streamed(session.engine, statement))
         examples = [label or key for key, label, _ in session.engine.rows(f"{statement} ORDER BY key_ LIMIT 20")]
-    subject = f"{session.target.kind}/{session.target.object}"[:120]
     return guard.ask(
-        session.target.org, subject=subject, effect=effect, rows=rows, of_rows=of_rows, digest=digest, examples=examples,
-        run=session.run, now=session.now(),
+        session.target.org, subject=_subject(session), effect=effect, rows=rows, of_rows=of_rows, digest=digest,
+        examples=examples, run=session.run, now=session.now(),
     )  # fmt: skip
+
+
+def _subject(session: Session) -> str:
+    """What the guard calls the target."""
+    return f"{session.target.kind}/{session.target.object}"[:120]
 
 
 def _streamed(engine: Engine, statement: str) -> Iterator[tuple[Any, ...]]:

@@ -203,11 +203,11 @@ def _fate(terms: Terms) -> str:
     differs = any_of([f"c{n}" for n in range(len(terms.columns))] + (["new_"] if terms.upsert else []))
     removed = "guarded" if "delete" in terms.guarded else REMOVE
     cases = [
-        ("key_ IS NULL", "no_key"), ("bad_ IS NOT NULL", "bad"), ("twin_", "twin"), ("remove_ AND new_", SAME),
-        ("remove_", removed if terms.may_remove else "forbidden"), (f"NOT ({differs})", SAME),
+        ("key_ IS NULL", "no_key"), ("kept_ IS NOT NULL", None), ("bad_ IS NOT NULL", "bad"), ("twin_", "twin"),
+        ("remove_ AND new_", SAME), ("remove_", removed if terms.may_remove else "forbidden"), (f"NOT ({differs})", SAME),
     ]  # fmt: skip
-    text = "".join(f" WHEN {when} THEN {quote_text(fate)}" for when, fate in cases)
-    text += " WHEN kept_ IS NOT NULL THEN kept_ WHEN orphan_ THEN 'orphan'"
+    text = "".join(f" WHEN {when} THEN {'kept_' if fate is None else quote_text(fate)}" for when, fate in cases)
+    text += " WHEN orphan_ THEN 'orphan'"
     if "clear" in terms.guarded:
         text += " WHEN {{position(clear_, '1')}} > 0 THEN 'guarded'"
     return f"CASE{text} ELSE 'send' END"

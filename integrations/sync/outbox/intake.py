@@ -5,7 +5,9 @@ rounded half up to the field's decimals; instants are cut to whole seconds; the 
 (R-078); ids have 18 characters. Whole columns at a time, in Arrow.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -23,12 +25,15 @@ pc: Any = compute  # its functions are made when it is imported, so no checker k
 
 KEY, PARENT, LABEL, REMOVE, ABSENT, BAD = "key_", "parent_", "label_", "remove_", "absent_", "bad_"
 LONGEST_KEY = 255
+AT_ONCE = 2  # batches
 Desired = Any
 """Rows as an Arrow table or record-batch reader, an iterable of record batches, or a relation of the lake.
 
 Columns: `key`, `parent_key`, `label` (text; the last two may be missing) and one for each field, by its API name or a path such
 as `Account__r.External_Id__c`. `remove` (flag) asks for the deletion of the record, where the kind may delete. `absent` (text,
 names between spaces or commas) names fields of this row that must be left as they are; null in a field means blank.
+`problem` (text, see `problems`) says that a value of the row does not fit its field: nothing of the row is sent, it waits
+among the rows that need attention and leaves them when it comes without a problem.
 """
 
 
@@ -57,7 +62,7 @@ class Intake:
         return pa.schema(own + [pa.field(column.name, arrow_type(column.kind)) for column in self.asked.values()])
 
     def take(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """One batch. `bad_` holds `CODE:field:sentence` of what cannot be sent."""
+        """One batch. `bad_` holds `CODE:fields:sentence` of what cannot be sent."""
         bad = _Faults(rows.num_rows)
         key = self._take_key(_column(rows, "key", required=True), bad)
         arrays = [key, _as_text(_column(rows, "parent_key")), _as_text(_column(rows, "label"))]
@@ -65,11 +70,19 @@ class Intake:
         arrays.append(pc.fill_null(remove.cast(pa.bool_()), False) if remove.type != pa.null() else _constant(False, rows))
         arrays.append(_absent(_column(rows, "absent")))
         fields = [take_column(_column(rows, name), column, bad) for name, column in self.asked.items()]
-        return pa.RecordBatch.from_arrays([*arrays, bad.column(), *fields], schema=self.schema)
+        said = pc.coalesce(_as_text(_column(rows, "problem")), bad.column())
+        return pa.RecordBatch.from_arrays([*arrays, said, *fields], schema=self.schema)
 
-    def stream(self, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-        """All batches, one in memory at a time."""
-        return pa.RecordBatchReader.from_batches(self.schema, map(self.take, batches))
+    def stream(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """All batches in their order, a few in memory at a time: Arrow works outside Python's lock, so two share the cores."""
+        waiting: deque[Future[pa.RecordBatch]] = deque()
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="intake") as pool:
+            for batch in batches:
+                waiting.append(pool.submit(self.take, batch))
+                if len(waiting) > AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _take_key(self, values: pa.Array, bad: "_Faults") -> pa.Array:
         raw = _blank_to_null(_as_text(values))
@@ -79,23 +92,31 @@ class Intake:
 
 
 class _Faults:
-    """What is wrong with each row of a batch, the first reason that was found."""
+    """What is wrong with each row of a batch: the first reason that was found, and all fields that do not fit."""
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self._said: pa.Array | None = None
+        self._code: pa.Array = pa.nulls(rows, pa.string())
+        self._sentence, self._fields = self._code, self._code
+        self._any = False
 
     def note(self, where: pa.Array, code: str, field: str, sentence: str) -> None:
         """Rows for which `where` is true (null counts as false)."""
         where = pc.fill_null(where, False)
         if not pc.any(where).as_py():
             return
-        said = self._said if self._said is not None else pa.nulls(self.rows, pa.string())
-        reason = pa.scalar(f"{code}:{field}:{field} {sentence}.", pa.string())
-        self._said = pc.if_else(pc.and_(where, pc.is_null(said)), reason, said)
+        self._any = True
+        first = pc.and_(where, pc.is_null(self._code))
+        self._code = pc.if_else(first, pa.scalar(code), self._code)
+        self._sentence = pc.if_else(first, pa.scalar(f"{field} {sentence}."), self._sentence)
+        more = pc.binary_join_element_wise(self._fields, pa.scalar(field), ",", null_handling="skip")
+        self._fields = pc.if_else(where, more, self._fields)
 
     def column(self) -> pa.Array:
-        return self._said if self._said is not None else pa.nulls(self.rows, pa.string())
+        """`CODE:fields:sentence` for each row with a fault, null for the others."""
+        if not self._any:
+            return self._code
+        return pc.binary_join_element_wise(self._code, self._fields, self._sentence, ":")
 
 
 def _take_key(raw: pa.Array, rule: KeyRule, bad: _Faults) -> pa.Array:

@@ -32,8 +32,11 @@ class OutboxKind:
     clears it also in rows that we never wrote, `leave` never clears.
     `human_edits`: what `outbox.verify` does with a value that somebody changed in Salesforce (R-154): write over it (`ours`),
     leave it until our own value changes (`theirs`), or `ask`.
-    `desired(target)` gives the rows of a dry run (see `intake.Desired`), `targets(org)` the targets that there are or would be.
+    `desired(target)` gives the rows of a dry run (see `intake.Desired`), or `Prepared` when some are left out; `targets(org)`
+    the targets that there are or would be.
     `on_deleted(target, records, *, run, now)` hears of records that no longer exist, in the transaction that notes it (R-138).
+    `fix(code, fields)` says how a person cures rows that came with a `problem`; `page(target)` is the address where.
+    `job` pushes its rows: it is asked for when a person retries rows that must be made anew.
     `needs` are shown by the access check of every connection.
     """
 
@@ -48,6 +51,9 @@ class OutboxKind:
     desired: Callable[[OutboxTarget], Any] | None = None
     targets: Callable[[SalesforceOrg], Iterable[OutboxTarget]] | None = None
     on_deleted: Callable[..., None] | None = None
+    fix: Callable[[str, Sequence[str]], str] | None = None
+    page: Callable[[OutboxTarget], str] | None = None
+    job: str = ""
     needs: tuple[posture.Need, ...] = ()
 
     def __post_init__(self) -> None:
@@ -64,6 +70,15 @@ class OutboxKind:
     def saves_by(self) -> str:
         """`update` or `upsert`; "" for a kind that only deletes."""
         return next((name for name in ("update", "upsert") if name in self.operations), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Desired rows of a dry run, and how those that are left out are counted in its ledger (as a real run counts them)."""
+
+    rows: Any
+    tell: Callable[..., None]
+    """`tell(recorder)`"""
 
 
 _kinds: dict[str, OutboxKind] = {}

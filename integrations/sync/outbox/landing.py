@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as compute
 
+from integrations.lake.tables import live_files
 from integrations.lake.writing import StagedFile, open_writer, register
 from integrations.models import LakeTable, OutboxBatch
 from integrations.salesforce.loads import row_error
-from integrations.sync.outbox import causes, diffing, kinds, targets, waiting
+from integrations.sync.outbox import causes, diffing, in_memory, kinds, targets, waiting
 from integrations.sync.outbox.answers import AGAIN, FAILED, NOT_ATTEMPTED, WRITTEN
 from integrations.sync.outbox.causes import Cause
 from integrations.sync.outbox.columns import Column
@@ -91,14 +92,20 @@ def _stage(session: Session, landing: Landing, batch: OutboxBatch) -> Iterator[R
 def _stage_accepted(session: Session, landing: Landing, written: pa.Table) -> None:
     """The accepted state of written rows, their counts, and samples of what changed."""
     placed, others = _placed(session, landing)
-    if session.is_whole and not others and not session.terms.unsure:
-        statement = diffing.whole_statement(placed)
+    first = not landing.files and not live_files(session.accepted)
+    kind = "base" if first else "delta"  # a key comes once in it, so that readers of the only file need not merge
+    is_whole = session.is_whole and not others and not session.terms.unsure
+    found = None if session.kept is None else in_memory.find_answers(session.kept, written)
+    if is_whole and session.kept is not None:
+        rows = in_memory.accept(session.kept, written, found, placed)
+        landing.files.append((session.accepted, in_memory.write_table(session.accepted, rows, kind=kind)[0]))
     else:
         statement = diffing.accept_statement(placed, others, unsure=session.terms.unsure)
-    landing.files.append((session.accepted, session.engine.copy_to(statement, session.accepted)))
+        statement = diffing.whole_statement(placed) if is_whole else statement
+        landing.files.append((session.accepted, session.engine.copy_to(statement, session.accepted, kind)))
     created = int(pc.sum(written.column("created_").cast(pa.int64())).as_py() or 0)
     session.counts["created"] = session.counts.get("created", 0) + created
-    listed = _list_samples(session)
+    listed = _list_samples(session, written, found)
     session.count(WRITTEN, written.num_rows - listed)
     held = waiting.held_keys(session.target)
     if held:
@@ -108,12 +115,15 @@ def _stage_accepted(session: Session, landing: Landing, written: pa.Table) -> No
         landing.edited_keys = {key for key, row in sent.items() if plain_values(row, session.columns) == wanted[key]}
 
 
-def _list_samples(session: Session) -> int:
+def _list_samples(session: Session, written: pa.Table, found: Any) -> int:
     """List some written rows with old and new values."""
     room = SAMPLES - session.counts.get("listed", 0)
     if room <= 0:
         return 0
-    rows = session.engine.table(diffing.read_statement("samples.sql", room=str(room))).to_pylist()
+    if session.kept is not None:
+        rows = in_memory.first_written(session.kept, written, found, room).to_pylist()
+    else:
+        rows = session.engine.table(diffing.read_statement("samples.sql", room=str(room))).to_pylist()
     for row in rows:
         detail = {"changes": changes_in(row, session)}
         about = {"label": row["label_"] or "", "salesforce_id": row["answer_id_"] or row["id_"] or "", "detail": detail}

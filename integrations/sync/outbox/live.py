@@ -73,7 +73,21 @@ def _read_by_keys(client: Client, wish: Wish, keys: Iterable[str]) -> pa.Table:
     values: list[soql.Literal] = [Decimal(key) if wish.rule.number else key for key in keys if key]
     for query in soql.selects(wish.object, wish.fields, key=wish.key, values=values):
         records += client.query(query)
-    return _as_table(wish, {name: [_cell(record, name) for record in records] for name in wish.fields})
+    return _first_of_each(_as_table(wish, {name: [_cell(record, name) for record in records] for name in wish.fields}))
+
+
+def _first_of_each(rows: pa.Table) -> pa.Table:
+    """One row a key, the record with the lowest id: an external id that is not unique may be that of several records, and a
+    desired row must not stand beside both."""
+    order = pc.sort_indices(rows, sort_keys=[("key_", "ascending"), ("id_", "ascending")])
+    rows = rows.take(order)
+    keys = rows.column("key_").combine_chunks()
+    if len(keys) < 2:
+        return rows
+    again = pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1))
+    if not pc.any(again).as_py():
+        return rows
+    return rows.filter(pa.concat_arrays([pa.array([True]), pc.invert(pc.fill_null(again, False))]))
 
 
 def _cell(record: dict[str, Any], name: str) -> Any:

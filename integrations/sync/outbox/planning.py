@@ -20,8 +20,13 @@ RETRIED_ROWS = 5_000  # at most so many refused rows of a push are tried again i
 WATCHED, MOST_FAILED = 5_000, 0.5  # R-269: of the first rows sent
 UNUSUAL_FACTOR, UNUSUAL_POINTS, UNUSUAL_FROM, UNUSUAL_RUNS = 3.0, 0.10, 50, 3
 ALERT_SHARE, ALERT_ROWS = 0.10, 100  # R-149
-FIRST_POLL, LONGEST_POLL, POLL_GROWTH = 0.15, 30.0, 1.5
-USUAL_PACE = 1 / 25_000  # seconds a row of a Bulk job, until we know better
+FIRST_POLL, LONGEST_POLL = 0.1, 30.0  # seconds
+SOON, SLOWER = 0.6, 2.0  # the second pause is shorter than the first, each further one longer, while a job tells nothing
+QUICK_PACE = 1 / 85_000  # seconds a row of a Bulk job in the quickest org, until we know better
+EARLY = 0.9  # part of the usual time after which is looked first, so that an org that became quicker is noticed
+COARSE = 0.7  # part of the rest after which a job is looked at that did less than half: it tells of whole chunks only
+SLACK, SPARE = 1.1, 0.1  # how much later than it should be done, in parts of the rest and in seconds
+LONGEST_REST = 300.0  # seconds between two looks when no worker waits
 
 T = TypeVar("T")
 
@@ -94,16 +99,35 @@ def fields_in(mask: str, fields: Sequence[str]) -> list[str]:
 
 
 def first_poll(rows: int, seconds_a_row: float | None) -> float:
-    """Seconds until a Bulk job of `rows` is looked at first: when it should be done, as far as earlier ones tell."""
-    return min(LONGEST_POLL, max(FIRST_POLL, rows * (USUAL_PACE if seconds_a_row is None else seconds_a_row)))
+    """Seconds until a Bulk job of `rows` is looked at first: nearly its usual time. Of an org whose pace nobody knows the first
+    look tells it, so it comes as early as the quickest one could be done."""
+    usual = rows * (QUICK_PACE if seconds_a_row is None else seconds_a_row * EARLY)
+    return min(LONGEST_POLL, max(FIRST_POLL, usual))
 
 
-def next_poll(pause: float, *, rows: int = 0, processed: int = 0, seconds: float = 0.0) -> float:
-    """The next pause: until the job should be done, when it tells how far it is after `seconds`; else growing, and bounded."""
-    if 0 < processed < rows and seconds > 0:
-        left = (rows - processed) * seconds / processed
-        return min(LONGEST_POLL, max(FIRST_POLL, left * 1.05 + 0.1))
-    return min(LONGEST_POLL, pause * POLL_GROWTH)
+def next_poll(pause: float, *, looks: int = 2, rows: int = 0, processed: int = 0, seconds: float = 0.0) -> float:
+    """The pause after `looks` looks: until the job should be done, when it tells how far it is after `seconds`; else growing,
+    and bounded."""
+    if (left := seconds_left(rows, processed, seconds)) is not None:
+        soon = left * COARSE if 2 * processed < rows else left * SLACK + SPARE
+        return min(LONGEST_POLL, max(FIRST_POLL, soon))
+    if 0 < rows <= processed:  # all is read, and the job is about to say so
+        return min(LONGEST_POLL, max(FIRST_POLL, seconds / 10))
+    return min(LONGEST_POLL, max(FIRST_POLL * SOON, pause * (SOON if looks == 1 else SLOWER)))
+
+
+def seconds_left(rows: int, processed: int, seconds: float) -> float | None:
+    """How long a job will still take, by what it did in `seconds`; None while it tells nothing."""
+    if not 0 < processed < rows or seconds <= 0:
+        return None
+    return (rows - processed) * seconds / processed
+
+
+def rest_of(rows: int, processed: int, seconds: float, *, least: float) -> float:
+    """Seconds until a job is looked at again that no worker waits for: when it should be done, or after half as long again as
+    it took until now (so that looks become rare), within bounds."""
+    left = seconds_left(rows, processed, seconds)
+    return min(LONGEST_REST, max(least, seconds / 2 if left is None else left))
 
 
 @dataclass(frozen=True, slots=True)

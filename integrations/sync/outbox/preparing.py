@@ -15,7 +15,7 @@ from integrations.lake import reading
 from integrations.lake.writing import StagedFile, register
 from integrations.models import OutboxBatch, OutboxPush, OutboxRow
 from integrations.salesforce.errors import AuthError, LimitReached, SalesforceError, UpstreamUnavailable
-from integrations.sync.outbox import diffing, intake, live, planning, rowwork, targets, waiting
+from integrations.sync.outbox import diffing, in_memory, intake, live, planning, problems, rowwork, targets, waiting
 from integrations.sync.outbox.columns import Column
 from integrations.sync.outbox.comparing import INSTEAD, Plan
 from integrations.sync.outbox.landing import LISTED, changes_in
@@ -27,6 +27,8 @@ WHOLE_RUN = (AuthError, LimitReached, UpstreamUnavailable)
 SMALL_BATCH = 2_000  # rows of one composite batch
 SAMPLES = 100
 SEND = (diffing.SEND, diffing.REMOVE)
+UNSENT = "unsent"
+"""Failed rows that were never sent: they say nothing about whether Salesforce takes what is sent."""
 
 # --- staging ------------------------------------------------------------------------------------------------------------
 
@@ -40,8 +42,7 @@ def stage(session: Session, plan: Plan) -> None:
     begin_push(session)
     trouble = session.target.rows.filter(code="STORAGE_LIMIT_EXCEEDED").exists()
     with _befores(session, plan):
-        statement = diffing.stage_statement(session.terms, creates_last=trouble)
-        staged = session.engine.copy_to(statement, session.sent, offset=0)
+        staged = _write_rows(session, creates_last=trouble)
     plan.staged.append(staged)
     total = plan.total(*SEND)
     _cut(session, plan, creates_last=trouble)
@@ -49,7 +50,20 @@ def stage(session: Session, plan: Plan) -> None:
         session.count("skipped", total - staged.rows, name="erased")  # whom the lake must forget (I-23)
         _count_kept(session, plan, staged)
     session.is_whole = not plan.held.edited
+    if not session.is_whole:
+        session.kept = None  # more rows come behind them
     stage_waiting(session, plan, plan.held.edited, after=total)
+
+
+def _write_rows(session: Session, *, creates_last: bool) -> StagedFile:
+    """Stage the rows. Where they are few they stay in memory too, so that sending need not read them again."""
+    if not session.terms.work or session.work is None:
+        statement = diffing.stage_statement(session.terms, creates_last=creates_last)
+        return session.engine.copy_to(statement, session.sent, offset=0)
+    rows = in_memory.arrange(session.work, session.columns, creates_last=creates_last)
+    staged, whole = in_memory.write_table(session.sent, rows)
+    session.kept = whole if staged.rows == rows.num_rows else None  # else the lake must forget somebody
+    return staged
 
 
 def _count_kept(session: Session, plan: Plan, staged: StagedFile) -> None:
@@ -151,7 +165,7 @@ REASONS = {
     "parked": ("skipped", "PARKED", "It was refused before and waits for a person."),
     "dismissed": ("skipped", "DISMISSED", "A person said that it need not be written."),
 }
-STATES = {"bad": "parked", "twin": "conflict", "forbidden": "parked", "orphan": "waiting_parent"}
+STATES = {"bad": "unfit", "twin": "conflict", "forbidden": "parked", "orphan": "waiting_parent"}
 
 
 def count_unsent(session: Session, plan: Plan, *, settled: int = 0) -> None:
@@ -169,7 +183,8 @@ def count_unsent(session: Session, plan: Plan, *, settled: int = 0) -> None:
 
 def _count_fate(session: Session, fate: str, total: int) -> None:
     outcome = REASONS[fate][0] if fate in REASONS else "failed"
-    statement = diffing.read_statement("unsent.sql", work=diffing.work_source(session.terms), fate=f"'{fate}'")
+    cells = "".join(f", v{n}" for n in range(len(session.columns))) if fate == "bad" else ""
+    statement = diffing.read_statement("unsent.sql", work=diffing.work_source(session.terms), fate=f"'{fate}'", cells=cells)
     listed, seen = 0, set[str]()
     for batch in session.engine.batches(statement, rows=1_000):
         rows = batch.to_pylist()
@@ -178,27 +193,36 @@ def _count_fate(session: Session, fate: str, total: int) -> None:
             if listed < LISTED and key not in seen:
                 seen.add(key)
                 listed += 1
-                told = _refused(fate, row)
-                about = {"label": told.label, "salesforce_id": told.salesforce_id}
+                told = _refused(session, fate, row)
+                about = {"label": told.label, "salesforce_id": told.salesforce_id, "detail": _detail(told)}
                 session.list_row(outcome, key, told.code, told.message, **about)
         if fate in STATES and not session.push.is_dry:
-            kept = {row["key_"]: _refused(fate, row) for row in rows if row["key_"]}
+            kept = {row["key_"]: _refused(session, fate, row) for row in rows if row["key_"]}
             waiting.store_refused(session.target, kept.values(), run=session.run, now=session.now())
         elif fate not in STATES and listed >= LISTED:
             break
     session.count(outcome, total - listed)
+    if outcome == "failed":
+        session.counts[UNSENT] = session.counts.get(UNSENT, 0) + total
 
 
-def _refused(fate: str, row: dict[str, Any]) -> Refused:
-    if fate == "bad":
-        code, name, message = (row["bad_"] or "").split(":", 2)
-    else:
-        (_, code, message), name = REASONS[fate], ""
-    return Refused(
-        key=row["key_"] or "", code=code, message=message, fields=[name] if name and name != "key" else [],
-        label=row["label_"] or "", parent_key=row["parent_"] or "", salesforce_id=row["id_"] or "",
-        state=STATES.get(fate, ""),
-    )  # fmt: skip
+def _refused(session: Session, fate: str, row: dict[str, Any]) -> Refused:
+    about: dict[str, Any] = {
+        "key": row["key_"] or "", "label": row["label_"] or "", "parent_key": row["parent_"] or "",
+        "salesforce_id": row["id_"] or "",
+    }  # fmt: skip
+    if fate != "bad":
+        _, code, message = REASONS[fate]
+        return Refused(code=code, message=message, state=STATES.get(fate, ""), **about)
+    code, fields, message = problems.read_problem(row["bad_"] or "")
+    if "key" in fields:  # no value that a person could give helps
+        return Refused(code=code, message=message, state=OutboxRow.State.PARKED, problem=row["bad_"], **about)
+    values = waiting.wanted_of(row, session.columns)
+    return Refused(code=code, message=message, fields=fields, values=values, state=STATES[fate], problem=row["bad_"], **about)
+
+
+def _detail(told: Refused) -> dict[str, Any]:
+    return {"fields": list(told.fields)} if told.fields else {}
 
 
 def list_samples(session: Session, plan: Plan) -> None:

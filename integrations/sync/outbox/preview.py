@@ -87,7 +87,11 @@ def perform(recorder: Recorder) -> None:
             continue
         for target in targets_of(recorder.org, kind):
             if target.pk not in done:
-                report = push_rows(recorder, target, kind.desired(target), dry_run=True)
+                wanted = kind.desired(target)
+                if isinstance(wanted, kinds.Prepared):
+                    wanted.tell(recorder)
+                    wanted = wanted.rows
+                report = push_rows(recorder, target, wanted, dry_run=True)
                 _judge(recorder, report)
                 done.append(target.pk)
                 recorder.save({**recorder.checkpoint, "targets": done})

@@ -20,7 +20,6 @@ from integrations.sync.mirror import describing
 from integrations.sync.outbox import (
     alarms,
     bulk_way,
-    causes,
     comparing,
     composite_way,
     diffing,
@@ -213,9 +212,6 @@ def send_batches(session: Session) -> None:
                 leave(session, stop.code, stop.sentence)
             raise
         except SalesforceError as error:
-            if (closed := causes.read_only(error)) is not None:
-                leave(session, closed.code, str(closed))
-                raise closed from error
             describing.forget_description(session.target.org, session.target.object)
             leave(session, error.code or type(error).__name__, str(error), failed=True)
             return
@@ -237,7 +233,7 @@ def _send(session: Session, batch: OutboxBatch) -> None:
 def _judge(session: Session) -> None:
     """Stop a push of which most rows fail (R-269)."""
     counts = session.counts
-    failed = counts.get("failed", 0)
+    failed = counts.get("failed", 0) - counts.get(preparing.UNSENT, 0)
     sent = counts.get("written", 0) + failed
     if planning.is_hopeless(sent, failed):
         sentence = f"{failed:,} of the first {sent:,} rows sent failed, so the run was stopped. See the causes."

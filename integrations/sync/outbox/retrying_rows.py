@@ -1,7 +1,7 @@
 """The job `outbox.retry`: rows that people asked for, each target in one push of its own. Heavy to import."""
 
 from integrations.models import OutboxRow, OutboxTarget
-from integrations.sync.outbox import comparing, door, kinds, preparing, pushing, rowwork, waiting
+from integrations.sync.outbox import comparing, door, kinds, preparing, problems, pushing, rowwork, waiting
 from integrations.sync.outbox.comparing import Plan
 from integrations.sync.outbox.pushing import Wish
 from integrations.sync.outbox.report import PushReport
@@ -39,7 +39,7 @@ def retry_target(recorder: Recorder, target: OutboxTarget) -> PushReport | None:
             return None
         session = comparing.open_session(recorder, work.stored, entry, work.info, work.client, work.engine)
         session.bind_accepted()
-        send = [row for row in rows if _can_go(row)]
+        send = [row for row in rows if problems.can_be_sent(row)]
         plan = Plan([])
         preparing.begin_push(session)
         preparing.stage_waiting(session, plan, send)
@@ -48,8 +48,3 @@ def retry_target(recorder: Recorder, target: OutboxTarget) -> PushReport | None:
         preparing.store_plan(session, plan)
         OutboxRow.objects.filter(pk__in=[row.pk for row in rows]).update(asked_at=None)
         return pushing.send(session, WISH)
-
-
-def _can_go(row: OutboxRow) -> bool:
-    """Rows without values were stopped before anything could be sent: a retry of the whole push judges them anew."""
-    return bool(rowwork.wanted_values(row))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
@@ -20,6 +20,9 @@ from integrations.sync.outbox.diffing import Terms
 from integrations.sync.outbox.kinds import OutboxKind
 from integrations.sync.runs import Recorder
 from integrations.sync.tally import Tally
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STORAGE = "storage"
 """Mark in the counts of a push: the org has no room for new records."""
@@ -46,6 +49,11 @@ class Session:
     """The sent rows were staged with all that was accepted of them, so that nobody need look it up again."""
     quiet: bool = False
     """Answers of an earlier run are taken in: its rows are counted by what the present comparison finds."""
+    work: "pa.Table | None" = None
+    """The compared rows that are not the same, where they are few (what the engine knows as `work`)."""
+    kept: "pa.Table | None" = None
+    """The rows of this push as they were staged, where they are few; None when only the lake has them."""
+    _bound: "pa.Table | None" = None
     _told: int = 0
 
     def __post_init__(self) -> None:
@@ -103,10 +111,15 @@ class Session:
     def bind_accepted(self) -> None:
         """The accepted state as it is now."""
         self.engine.bind("accepted", reading.newest(self.accepted))
+        self.engine.bind("stored", reading.raw(self.accepted, columns=["unsure_"]))
 
     def bind_sent(self) -> None:
         """The rows of this push as they are now."""
-        self.engine.bind("sent", reading.newest(self.sent))
+        if self.kept is None:
+            self.engine.bind("sent", reading.newest(self.sent))
+        elif self._bound is not self.kept:  # a remote engine takes a copy
+            self.engine.bind("sent", self.kept)
+        self._bound = self.kept
 
     # --- counting ---
 

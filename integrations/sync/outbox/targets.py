@@ -7,7 +7,7 @@ from datetime import datetime
 from integrations import audit
 from integrations.access import Person
 from integrations.lake.tables import columns_of, drop_table, ensure_table
-from integrations.models import LakeTable, OutboxPush, OutboxTarget, SalesforceOrg
+from integrations.models import LakeTable, OutboxPush, OutboxTarget, Run, SalesforceOrg
 from integrations.salesforce.ids import is_id, to_18
 from integrations.salesforce.soql import field_name, object_name
 from integrations.sync.outbox import kinds
@@ -121,6 +121,11 @@ def other_columns(table: LakeTable, columns: Sequence[Column]) -> list[str]:
     """Accepted columns that a push does not write."""
     taken = {column.name.lower() for column in columns} | {name for name, _ in ACCEPTED_OWN}
     return [name for name, _ in columns_of(table) if name.lower() not in taken]
+
+
+def is_planned(run: Run, target: OutboxTarget) -> bool:
+    """Whether the outbox took the rows of this run for the target in already and goes on with them."""
+    return OutboxPush.objects.filter(run=run, target=target).exclude(fields=[]).exists()
 
 
 def id_or_blank(text: str) -> str:

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from integrations.lake.engine import Engine
 from integrations.models import OutboxRow, OutboxTarget, Run
 from integrations.salesforce.errors import SalesforceError
-from integrations.sync.outbox import causes, diffing, kinds
+from integrations.sync.outbox import causes, diffing, kinds, problems
 from integrations.sync.outbox.causes import Cause
 from integrations.sync.outbox.columns import Column
 from integrations.sync.outbox.plain import plain_value
@@ -41,11 +41,14 @@ class Refused:
     cause: Cause | None = None
     state: str = ""
     tried: bool = True
+    problem: str = ""
+    """What our own side says of a row that cannot be sent; a row with another problem is another row."""
 
 
-def digest_of(values: Mapping[str, Any]) -> str:
-    """Of what we wanted to write: a changed row starts anew."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def digest_of(values: Mapping[str, Any], problem: str = "") -> str:
+    """Of what we wanted to write, and of why it could not be sent: a changed row starts anew."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":")) + problem
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def refusal_of(error: SalesforceError, *, key: str, by_id: bool, **about: Any) -> Refused:
@@ -79,21 +82,23 @@ def store_refused(target: OutboxTarget, rows: Iterable[Refused], *, run: Run, no
 
 
 def _row_of(target: OutboxTarget, row: Refused, earlier: OutboxRow | None, *, run: Run, now: datetime) -> OutboxRow:
-    values = dict(row.values)
+    values, fields, state = dict(row.values), list(row.fields), row.state
+    digest = digest_of(values, row.problem)
     if earlier is not None and earlier.edited and values == {**earlier.values, **earlier.edited}:
-        values = dict(earlier.values)  # it was tried with a person's values; what we want is still the same
-    digest = digest_of(values)
+        values, digest = dict(earlier.values), earlier.digest  # tried with a person's values; what we want is still the same
+        if earlier.state == State.UNFIT:
+            state, fields = State.UNFIT.value, earlier.fields
     same = earlier is not None and earlier.digest == digest and earlier.state != State.EDITED
     tries = earlier.tries if same and earlier is not None else 0
     if row.tried and not (same and earlier is not None and earlier.run_id == run.pk and tries):
         tries += 1
-    state = row.state or (causes.state_after(row.cause, tries) if row.cause else State.RETRYING.value)
+    state = state or (causes.state_after(row.cause, tries) if row.cause else State.RETRYING.value)
     if same and earlier is not None and earlier.state == State.DISMISSED:
         state = State.DISMISSED.value
     return OutboxRow(
         target=target, key=row.key[:255], label=row.label[:255], parent_key=row.parent_key[:255],
         salesforce_id=row.salesforce_id, values=values, digest=digest, state=state, code=row.code[:80],
-        message=row.message, fields=list(row.fields), tries=tries,
+        message=row.message, fields=fields, tries=tries,
         edited=earlier.edited if same and earlier is not None else {},
         first_failed_at=earlier.first_failed_at if same and earlier is not None else now, last_failed_at=now, run=run,
     )  # fmt: skip
@@ -147,7 +152,7 @@ def hold_back(engine: Engine, target: OutboxTarget, terms: diffing.Terms, *, com
     seen: set[str] = set()
     cells = "".join(f", w.v{n} AS v{n}" for n in range(len(terms.columns)))
     statement = diffing.diff_statement(terms)
-    sql = f"SELECT w.key_, w.fate_, w.sent_{cells} FROM ({statement}) AS w INNER JOIN held AS h ON h.key_ = w.key_"  # noqa: S608
+    sql = f"SELECT w.key_, w.fate_, w.sent_, w.bad_{cells} FROM ({statement}) AS w INNER JOIN held AS h ON h.key_ = w.key_"  # noqa: S608
     for batch in engine.batches(sql, rows=CHUNK):
         found = batch.to_pylist()
         rows = {row.key: row for row in target.rows.filter(key__in=[each["key_"] for each in found])}
@@ -164,13 +169,11 @@ def _judge(held: Held, row: OutboxRow, work: Mapping[str, Any], columns: Sequenc
     """What becomes of one waiting row (R-139)."""
     if work["fate_"] == diffing.SAME:
         held.settled.append(row.key)
+    if work["fate_"] == "bad":
+        _judge_unfit(held, row, wanted_of(work, columns), work["bad_"])
     if work["fate_"] != diffing.SEND:
         return
-    wanted = {
-        column.field: plain_value(work[f"v{n}"])
-        for n, (column, sign) in enumerate(zip(columns, work["sent_"], strict=True))
-        if sign == "1"
-    }
+    wanted = wanted_of(work, columns)
     if row.state == State.EDITED:
         if all(name in row.values and row.values[name] == value for name, value in wanted.items()):
             held.back[row.key] = EDITED
@@ -182,6 +185,30 @@ def _judge(held: Held, row: OutboxRow, work: Mapping[str, Any], columns: Sequenc
             held.edited.append(row)
         elif row.state == State.PARKED and row.asked_at is None:
             held.back[row.key] = PARKED
+
+
+def _judge_unfit(held: Held, row: OutboxRow, wanted: Mapping[str, Any], problem: str) -> None:
+    """What becomes of a row whose value does not fit, as far as a person spoke about exactly this row. Without a person's
+    word it is judged anew in every push."""
+    if row.state == State.EDITED:
+        if row.digest == digest_of(row.values, problem) and all(row.values.get(name) == wanted[name] for name in wanted):
+            held.back[row.key] = EDITED
+    elif row.digest == digest_of(wanted, problem):
+        if row.state == State.DISMISSED:
+            held.back[row.key] = DISMISSED
+        elif row.edited and problems.can_be_sent(row):
+            held.back[row.key] = EDITED
+            held.edited.append(row)
+
+
+def wanted_of(work: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
+    """The values that a compared row would send, by field: what differs, without the fields whose values do not fit."""
+    unfit = {name.lower() for name in problems.read_problem(work["bad_"] or "")[1]}
+    return {
+        column.field: plain_value(work[f"v{n}"])
+        for n, (column, sign) in enumerate(zip(columns, work["sent_"], strict=True))
+        if sign == "1" and column.field.lower() not in unfit
+    }
 
 
 def settle(target: OutboxTarget, keys: Sequence[str]) -> None:

@@ -12,12 +12,15 @@ from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from billing import demo as billing_demo
 from integrations import product_demo
 from integrations.access import GROUPS, SCOPES
 from integrations.api_keys import create_key
 from integrations.models import Run, SalesforceOrg
 from integrations.orgs.lifecycle import connect_demo_org
-from integrations.sync import runs
+from integrations.product import demo as experience_demo
+from integrations.product.engagements.demonstration import fill_engagements
+from integrations.sync import jobs, runs
 from integrations.sync.mapping import demo as mapping_demo
 from integrations.sync.outbox import preview
 from okr import demo as okr_demo
@@ -28,8 +31,14 @@ FIRST_RUN_SECONDS = 120
 PRODUCT_RUNS = (
     ("mirror.read", "First read of the mirror"),
     ("mapping.pull", "First match and map"),
+    ("product.kpis", "First KPIs of customers"),
+    ("product.health", "First health scores"),
+    ("product.segments", "First count of segments"),
     ("mapping.push", "First push to Salesforce"),
+    ("product.task_key", "The key field of tasks in Salesforce"),
+    ("product.tasks", "First tasks for customer success managers"),
 )
+BILLING_RUNS = (("billing.rate", "First invoices from usage"), ("billing.push", "First push of billing objects"))
 ENDED_WELL = (Run.State.SUCCESS, Run.State.PARTIAL)
 PEOPLE = (
     # username, first name, last name, role in the printed table
@@ -67,6 +76,7 @@ class Command(BaseCommand):
             self.stdout.write("  First refresh of the key results")
             _finish(runs.request_run("okr.refresh", org=org, trigger=Run.Trigger.SYSTEM, now=now))
         self._fill_product(org, users["admin"])
+        self._fill_billing(org)
         demo = {
             "base_url": settings.BASE_URL,
             "demo_org_url": settings.DEMO_ORG_URL,
@@ -83,13 +93,29 @@ class Command(BaseCommand):
         if mapping_demo.fill(org, user=admin, now=now):
             self.stdout.write("  Match rules and mapped fields; a validation rule that one value breaks")
             product_demo.add_rule()
+        if experience_demo.fill(org, now=now, user=admin):
+            self.stdout.write("  120 days of product events and NPS answers, with what is built on them")
         for job, text in PRODUCT_RUNS:
-            if not Run.objects.filter(org=org, job=job, state__in=ENDED_WELL).exists():
+            where = org if jobs.get(job).per_org else None
+            if not Run.objects.filter(org=where, job=job, state__in=ENDED_WELL).exists():
                 self.stdout.write(f"  {text}")
-                _finish(runs.request_run(job, org=org, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
+                _finish(runs.request_run(job, org=where, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
+        if fill_engagements(user=admin, now=timezone.now()):
+            self.stdout.write("  The demo product is open; some people have seen its messages")
         if not Run.objects.filter(org=org, job="outbox.dry_run").exists() and product_demo.change_some(now=timezone.now()):
             self.stdout.write("  A dry run of the next push")
             _finish(preview.dry_run(org, "mapping.customer", user=admin, now=timezone.now()).run)
+
+    def _fill_billing(self, org: SalesforceOrg) -> None:
+        """Plans, usage and credit, invoices made of them, and a first push into the billing package of the demo org."""
+        now = timezone.now()
+        if billing_demo.fill(org, now=now):
+            self.stdout.write("  The billing package in the demo org; plans, usage and credit")
+        for job, text in BILLING_RUNS:
+            where = org if jobs.get(job).per_org else None
+            if not Run.objects.filter(org=where, job=job, state__in=ENDED_WELL).exists():
+                self.stdout.write(f"  {text}")
+                _finish(runs.request_run(job, org=where, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
 
 
 def _make_people(known: dict[str, Any]) -> tuple[dict[str, User], dict[str, str]]:

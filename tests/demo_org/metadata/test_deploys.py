@@ -28,6 +28,22 @@ def test_a_package_is_deployed(core: Core) -> None:
     assert has_field(core, "Deployed__c")
 
 
+def test_what_was_deployed_tells_its_id_and_what_was_only_checked_has_none(core: Core) -> None:
+    inner = "<fullName>{}</fullName><label>Told</label>"
+    new = zipped({
+        "package.xml": manifest({"PermissionSet": ["Told_Set"]}),
+        "permissionsets/Told_Set.permissionset": f"<PermissionSet>{inner.format('Told_Set')}</PermissionSet>",
+    })  # fmt: skip
+    _, checked = deploy(core, new, "<checkOnly>true</checkOnly>")
+    assert "<id>0PS" not in checked
+    _, answer = deploy(core, new)
+    own = re.search(r"<fullName>Told_Set</fullName><id>(0PS\w{15})</id><success>true</success>", answer)
+    found = core.call("GET", "query", params={"q": "SELECT Id FROM PermissionSet WHERE Name = 'Told_Set'"}).json()["records"]
+    assert own[1] == found[0]["Id"]
+    fields = deploy(core, package(field="Told__c"))[1]
+    assert re.search(r"<fullName>Account.Told__c</fullName><id>00N\w{15}</id>", fields)
+
+
 def test_a_failed_package_leaves_nothing(core: Core) -> None:
     bad = package(field="Undone__c", extra={"layouts/Account-Page.layout": "<Layout/>"})
     _, answer = deploy(core, bad)

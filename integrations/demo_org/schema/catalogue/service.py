@@ -83,6 +83,10 @@ def _article_fields() -> list[Field]:
         counter("ArticleNumber", "Article Number", "{000000000}"), area("Summary", "Summary", 1000),
         moment("FirstPublishedDate", "First Published Date", locked=True),
         moment("LastPublishedDate", "Last Published Date", locked=True),
+        flag("IsMasterLanguage", "Is Master Language", locked=True), flag("IsOutOfDate", "Is Out of Date", locked=True),
+        moment("ArchivedDate", "Archived Date", locked=True), ref("ArchivedById", "Archived By ID", "User", locked=True),
+        whole("ArticleTotalViewCount", "View Count", 9, locked=True), *viewed(),
+        whole("ArticleCaseAttachCount", "Case Attach Count", 9, locked=True), moment("NextReviewDate", "Next Review Date"),
     ]  # fmt: skip
 
 

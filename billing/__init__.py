@@ -1,0 +1,1 @@
+"""Billing objects: kept here with exact money, pushed into Salesforce custom objects by external id."""

@@ -1,0 +1,1 @@
+"""The health score of customers: weighted parts of usage, NPS, support and renewal, kept by day and explained (PX-42)."""

@@ -1,0 +1,149 @@
+"""Accepting events: checked in one pass, stored in one row, then answered. What was answered is not lost (L-09, I-04)."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import F, Min, Sum
+
+from integrations.access import Refusal
+from integrations.product.ingest import lake_tables, listeners
+from integrations.product.ingest.checking import (
+    FUTURE,
+    Checked,
+    Limits,
+    Rejection,
+    check_events,
+    moment_of,
+)  # fmt: skip
+from integrations.product.ingest.packing import pack
+from integrations.product.models import EventBatch, IngestDay, WriteKey
+from integrations.sync import retrying
+
+MOST_EVENTS = 1_000  # a request
+BUFFER_BYTES = 2 * 1024**3  # what may wait, before compression: about eight million events
+RETRY_SECONDS = 60
+CLOCK_WRONG = timedelta(minutes=1)  # a sender's clock is corrected only beyond this
+MESSAGES = {FUTURE: "Is more than 5 minutes in the future.", "too_old": "Is older than events are kept."}
+
+
+class BufferFull(Refusal):
+    """The flush is far behind; the sender keeps its events and tries again (HTTP 503)."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("buffer_full", "Too many events wait to be stored. Send them again later.")
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An event that was put aside: its place in the request, and why."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a request: events stored (repeats of an id among them), put aside and refused."""
+
+    accepted: int
+    quarantined: list[Quarantined]
+    rejected: list[Rejection]
+
+
+def accept_events(
+    raw: Sequence[object],
+    *,
+    now: datetime,
+    key: WriteKey | None = None,
+    sent_at: datetime | None = None,
+    may_send: Callable[[str, str, str], bool] | None = None,
+    keep_quarantined: bool = True,
+) -> Accepted:
+    """Store the good ones of at most 1,000 events durably; the flush puts each id into the lake once.
+
+    `sent_at` is the sender's clock when it sent: a clock that is wrong by more than a minute is corrected. `may_send` gets
+    user, account and signature of each event. `keep_quarantined=False` stores only what is taken. Raises `TooMany` and
+    `BufferFull`.
+    """
+    if len(raw) > MOST_EVENTS:
+        raise TooMany(len(raw))
+    skew = now - sent_at if sent_at else timedelta(0)
+    oldest = now.astimezone(UTC).date() - timedelta(days=lake_tables.keep_days())
+    limits = Limits(now, oldest, skew if abs(skew) > CLOCK_WRONG else timedelta(0), may_send)
+    good, bad = check_events(raw, limits)
+    kept = [each for each in good if keep_quarantined or not each.reason]
+    if kept:
+        _refuse_when_full()
+        _store(kept, len(bad), key, now)
+    elif bad:
+        _count_rejected(len(bad), now)
+    return Accepted(sum(1 for each in good if not each.reason), _aside(raw, good, bad), bad)
+
+
+class TooMany(Refusal):
+    """More events than one request may have (HTTP 413)."""
+
+    status = 413
+
+    def __init__(self, count: int) -> None:
+        super().__init__("too_many", f"Send at most {MOST_EVENTS:,} events a request, not {count:,}.")
+
+
+def _store(good: list[Checked], refused: int, key: WriteKey | None, now: datetime) -> None:
+    """One row for the request; listeners in the same transaction, so that both are there or neither."""
+    body, size = pack(good)
+    seen = [_seen(each) for each in good if each.type == "engagement" and not each.reason]
+
+    def write() -> None:
+        EventBatch.objects.create(
+            received_at=now, rows=len(good), rejected=refused, size=size, body=body, write_key=key
+        )  # fmt: skip
+        listeners.tell_engagements(seen)
+
+    retrying.in_transaction(write)
+
+
+def _count_rejected(count: int, now: datetime) -> None:
+    """A request without one good event leaves no row for the flush to count."""
+    day = now.astimezone(UTC).date()
+    IngestDay.objects.get_or_create(day=day)
+    IngestDay.objects.filter(day=day).update(rejected=F("rejected") + count)
+
+
+def _seen(each: Checked) -> listeners.EngagementSeen:
+    given = json.loads(each.properties)
+    return given["engagement"], each.user, given["action"], moment_of(each.at)
+
+
+def _aside(raw: Sequence[object], good: list[Checked], bad: list[Rejection]) -> list[Quarantined]:
+    refused = {each.index for each in bad}
+    places = [index for index in range(len(raw)) if index not in refused]
+    return [
+        Quarantined(index, each.reason, MESSAGES[each.reason]) for index, each in zip(places, good, strict=True) if each.reason
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The buffer: requests, events and bytes that wait, and since when the oldest does."""
+
+    batches: int
+    rows: int
+    bytes: int
+    since: datetime | None
+
+
+def waiting() -> Waiting:
+    """What the next flush finds."""
+    sums = EventBatch.objects.aggregate(rows=Sum("rows"), bytes=Sum("size"), since=Min("received_at"))
+    return Waiting(EventBatch.objects.count(), sums["rows"] or 0, sums["bytes"] or 0, sums["since"])
+
+
+def _refuse_when_full() -> None:
+    if (EventBatch.objects.aggregate(bytes=Sum("size"))["bytes"] or 0) >= BUFFER_BYTES:
+        raise BufferFull

@@ -1,0 +1,2 @@
+-- Events and people of each feature.
+SELECT <<counts>> FROM daily
