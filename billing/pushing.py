@@ -10,7 +10,7 @@ from django.utils import timezone
 from billing import kinds, linking, payloads, preflight
 from billing.models import BillingSettings
 from billing.objects import BY_KEY
-from billing.records import objects_of
+from billing.records import has_rows, objects_of
 from billing.rows import Told, schema_of, stream
 from integrations.models import Run, SalesforceOrg
 from integrations.orgs.connect import client_for
@@ -51,6 +51,8 @@ def check(recorder: Recorder, org: SalesforceOrg, settings: BillingSettings, *, 
 def push_object(recorder: Recorder, settings: BillingSettings, key: str, *, now: datetime) -> None:
     """One object; called again in each turn until the outbox is done with it."""
     target = kinds.target_of(settings.org, settings, key)
+    if target.accepted is None and not target.rows.exists() and not has_rows(settings, key):
+        return  # nothing was ever pushed, and there is nothing to push
     told = Told()
     if is_planned(recorder.run, target):
         desired = schema_of(BY_KEY[key], settings.prefix).empty_table()

@@ -54,6 +54,13 @@ def objects_of(settings: BillingSettings) -> tuple[BillingObject, ...]:
     return (*OBJECTS, CUSTOMER_ACCOUNT) if wants_junction else OBJECTS
 
 
+def has_rows(settings: BillingSettings, key: str) -> bool:
+    """Whether any row of an object belongs into the connection."""
+    if BY_KEY[key].is_ours:
+        return AccountLink.objects.filter(org=settings.org, state=AccountLink.State.ACTIVE).exists()
+    return in_scope(settings.org, settings, key).exists()
+
+
 def gone(key: str) -> QuerySet[Any]:
     """Records that were deleted in the source and must go from Salesforce: line items that left their draft (MT-D10)."""
     records = MODELS[key]._default_manager

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from integrations.lake.engine import open_engine
 from integrations.models import Customer, EndUser, SalesforceOrg
 from integrations.product.kpis import catalog, compute, figures, job, windows
+from integrations.product.kpis.engagement_counts import count_engagements
 from integrations.product.kpis.values import as_of_now, for_push, of_customer, rounded
 from integrations.product.models import Feature, KpiSettings
 from tests.product.kpi_world import World, answers_in, cut, nps, percent, users_in
@@ -114,9 +115,10 @@ def test_px_d16_from_the_events_at_any_instant_and_in_any_zone(engine_name, zone
     wanted = {customer: expected(world, customer, as_of, ZoneInfo(zone)) for customer in customers}
     world.store(now=as_of)
     counted = catalog.read_counted()
+    seen = count_engagements(as_of)
     with open_engine() as engine:
         rows = [
-            row for batch in compute.figures_of(engine, counted.columns, counted, as_of=as_of, zone=ZoneInfo(zone), now=as_of)
+            row for batch in compute.figures_of(engine, counted.columns, counted, seen, as_of=as_of, zone=ZoneInfo(zone))
             for row in batch.to_pylist()
         ]  # fmt: skip
     from integrations.sync.mapping.catalogue import column_of

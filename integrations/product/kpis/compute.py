@@ -17,9 +17,10 @@ from integrations.lake.engine import Engine
 from integrations.lake.types import arrow_type
 from integrations.lake.writing import StagedFile
 from integrations.product.ingest import lake_tables
-from integrations.product.kpis import counting, engagement_counts, figures, moved, tables
+from integrations.product.kpis import counting, figures, moved, tables
 from integrations.product.kpis.catalog import Counted
 from integrations.product.kpis.counting import ACTIVE, SQL, Statement
+from integrations.product.kpis.engagement_counts import Engagements
 from integrations.product.kpis.registry import Column, FeatureKpis
 from integrations.product.kpis.windows import ANSWERS, ROLLING, ROLLING_PAIRS, USAGE, Window, span_of, windows_of
 from integrations.sync.mapping.catalogue import column_of
@@ -46,7 +47,7 @@ def stored_columns(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 
 def figures_of(
-    engine: Engine, columns: Sequence[Column], counted: Counted, *, as_of: datetime, zone: tzinfo = UTC, now: datetime
+    engine: Engine, columns: Sequence[Column], counted: Counted, seen: Engagements, *, as_of: datetime, zone: tzinfo = UTC
 ) -> Iterator[pa.RecordBatch]:
     """The figures of every living customer: customer_id, then a column for each of `columns` by the name that stores it."""
     windows = windows_of(as_of, zone=zone)
@@ -58,8 +59,8 @@ def figures_of(
     _bind_counts(engine, activity, windows, chosen, is_moved=is_moved)
     customers = moved.living_customers()
     engine.bind("customers", pa.table({tables.CUSTOMER_ID: pa.array(customers, pa.int64())}))
-    engine.bind("active", engagement_counts.count_active(now))
-    engine.bind("shown", engagement_counts.count_shown())
+    engine.bind("active", seen.active)
+    engine.bind("shown", seen.shown)
     text = engine.sql(f"{SQL}/figures.sql").replace("<<columns>>", _count_columns(chosen))
     for batch in engine.batches(text, ROWS):
         yield _figures(batch, columns)
@@ -71,12 +72,12 @@ def schema_of(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([pa.field(tables.CUSTOMER_ID, pa.int64()), *stored])
 
 
-def stage_changes(engine: Engine, counted: Counted, *, as_of: datetime, now: datetime) -> Staged:
+def stage_changes(engine: Engine, counted: Counted, seen: Engagements, *, as_of: datetime, now: datetime) -> Staged:
     """Compute as of a midnight (UTC) and stage what differs from what is stored."""
     columns = counted.columns
     stored = stored_columns(columns)
     table = tables.kpis_table(stored)
-    engine.bind("fresh", spool(figures_of(engine, columns, counted, as_of=as_of, now=now), schema_of(columns)))
+    engine.bind("fresh", spool(figures_of(engine, columns, counted, seen, as_of=as_of), schema_of(columns)))
     names = [name for name, _ in stored]
     engine.bind("stored", reading.newest(table, columns=[tables.CUSTOMER_ID, *names]))
     kind = "delta" if reading.newest(table).files else "base"

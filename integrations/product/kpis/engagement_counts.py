@@ -35,6 +35,19 @@ def count_shown() -> Any:
     return _registered[0].shown() if _registered else _none()
 
 
+@dataclass(frozen=True, slots=True)
+class Engagements:
+    """Both counts as Arrow tables with customer_id and n."""
+
+    active: Any
+    shown: Any
+
+
+def count_engagements(now: datetime) -> Engagements:
+    """Both, before an engine is opened: who counts may open one, and chDB allows one in a process."""
+    return Engagements(count_active(now), count_shown())
+
+
 def _none() -> Any:
     import pyarrow as pa
 

@@ -19,6 +19,7 @@ from integrations.lake.writing import register
 from integrations.models import Customer, Run
 from integrations.product.kpis import catalog, rollup, tables
 from integrations.product.kpis.catalog import Counted
+from integrations.product.kpis.engagement_counts import count_engagements
 from integrations.product.kpis.windows import start_of_day
 from integrations.product.models import DailyState, DirtyDay, KpiState
 from integrations.sync import leases, runs
@@ -54,8 +55,9 @@ def perform(recorder: Recorder) -> None:
 def _compute(recorder: Recorder, counted: Counted, as_of: datetime, now: datetime) -> None:
     from integrations.product.kpis import compute
 
+    seen = count_engagements(now)
     with open_engine() as engine:
-        staged = compute.stage_changes(engine, counted, as_of=as_of, now=now)
+        staged = compute.stage_changes(engine, counted, seen, as_of=as_of, now=now)
     customers = recorder.object(CUSTOMERS_TALLY)
     customers.counted("written", staged.changed)
     customers.unchanged(max(staged.customers - staged.changed, 0))
@@ -74,8 +76,9 @@ def bring_up_to_date(*, now: datetime) -> None:
         with transaction.atomic():
             rollup.publish(done, counted, due.marks_of(piece), run=None, now=now)
     as_of = start_of_day(now)
+    seen = count_engagements(now)
     with open_engine() as engine:
-        staged = compute.stage_changes(engine, counted, as_of=as_of, now=now)
+        staged = compute.stage_changes(engine, counted, seen, as_of=as_of, now=now)
     with transaction.atomic():
         _store(staged, counted, as_of=as_of, run=None, now=now)
 

@@ -18,6 +18,7 @@ from integrations.lake.engine import open_engine
 from integrations.lake.reading import Relation
 from integrations.models import Customer, LakeTable, SalesforceOrg
 from integrations.product.kpis import catalog, job, moved, tables
+from integrations.product.kpis.engagement_counts import count_engagements
 from integrations.product.kpis.registry import UNITS, Column, columns_for
 from integrations.product.kpis.windows import start_of_day
 from integrations.product.models import KpiSettings, KpiState
@@ -154,8 +155,9 @@ def _computed(keys: Sequence[str], wish: Wish, now: datetime) -> "pa.Table":
 
     counted = catalog.read_counted()
     columns = [each for each in counted.columns if each.key in keys]
+    seen = count_engagements(now)
     with open_engine() as engine:
-        found = compute.figures_of(engine, columns, counted, as_of=wish.as_of, zone=wish.zone, now=now)
+        found = compute.figures_of(engine, columns, counted, seen, as_of=wish.as_of, zone=wish.zone)
         table = pa.Table.from_batches(found, schema=compute.schema_of(columns))
     return table.rename_columns(["id", *table.column_names[1:]])
 
