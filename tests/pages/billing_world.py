@@ -28,8 +28,9 @@ def fill_billing(org: SalesforceOrg, name: str) -> dict[str, str]:
         "line-items": [{"id": "l", "invoice_id": "i", "name": name, "quantity": 2, "total": "9.5"}],
     }  # fmt: skip
     for key, records in rows.items():
-        report = save_rows(key, records, source="rating", now=now)
+        report = save_rows(key, records, source="api", now=now)
         assert not report.failed, report.failed
+    Invoice.objects.update(source="rating")  # such a one can be replaced as well
     Price.objects.create(key="p", plan_key="pro", metric_key="api", name=name, model="per_unit", amount=1)
     take_usage([{"id": "u", "customer_id": "acme", "metric_id": "api", "at": now.isoformat()}], now=now)
     customer, plan = BillingCustomer.objects.get(key="acme"), Plan.objects.get()
