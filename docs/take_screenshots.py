@@ -54,13 +54,18 @@ def main(folder: Path) -> None:
             "key-result": first_link(page, base, "/okr/", "/okr/key-results/"),
             "licenses": "/okr/licenses/",
             "departments": "/okr/settings/",
+            "accounts": "/product/accounts/",
+            "demo-product": "/product/demo/",  # its message is shown once a person: take it first
+            "customer": first_link(page, base, "/customers/", "/customers/"),
+            "invoice": first_link(page, base, "/billing/invoices/?status=FINALIZED", "/billing/invoices/"),
             "api": "/api/docs/",
             "back-office": "/admin/",
         }
         for name, path in pages.items():
             for label, (width, height) in SIZES.items():
                 page.set_viewport_size({"width": width, "height": height})
-                page.goto(base + path, wait_until="networkidle")
+                page.goto(base + path, wait_until="load")
+                page.wait_for_timeout(800)  # charts and messages appear after the page
                 page.screenshot(path=folder / f"{name}-{label}.png")
         browser.close()
 
