@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from billing.models import AccountLink, BillingCustomer, CreditGrant, Invoice, Plan, Price
+from billing.models import AccountLink, BillableMetric, BillingCustomer, CreditGrant, Invoice, Plan, Price
 from billing.preflight import settings_of
 from billing.saving import save_rows
 
@@ -40,7 +40,7 @@ def paths(org) -> list[str]:
         "/billing/invoices/?status=FINALIZED&customer=acme&sort=-starts", f"/billing/invoices/{Invoice.objects.get().pk}/",
         "/billing/credits/?text=wel", f"/billing/credits/{CreditGrant.objects.get().pk}/", "/billing/plans/",
         f"/billing/plans/{Plan.objects.get().pk}/", f"/billing/plans/{Plan.objects.get().pk}/prices/new/", "/billing/metrics/",
-        "/billing/metrics/1/", "/billing/import/", f"/billing/connections/{org.pk}/settings/", "/billing/import/plans.csv",
+        f"/billing/metrics/{BillableMetric.objects.get().pk}/", "/billing/import/", f"/billing/connections/{org.pk}/settings/", "/billing/import/plans.csv",
         "/billing/invoices/export.csv",
     ]  # fmt: skip
 
