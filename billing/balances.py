@@ -46,7 +46,7 @@ def _update(keys: list[str], now: datetime) -> int:
     taken = deductions_of(keys)
     changed = 0
     for grant in grants:
-        left = grant.initial_balance - taken.get(grant.key, ZERO)
+        left = grant.start_of_burning - taken.get(grant.key, ZERO)
         if grant.balance != left:
             changed += CreditGrant.objects.filter(pk=grant.pk).update(balance=left, updated_at=now)
     return changed

@@ -128,7 +128,8 @@ def _store_deductions(draft: Draft, *, now: datetime) -> None:
             record.amount = amount
             record.save()
     Deduction.objects.filter(pk__in=[each.pk for each in known.values()]).delete()
-    CreditGrant.objects.filter(key__in=draft.burned.amounts, is_burned=False).update(is_burned=True)
+    for grant in CreditGrant.objects.filter(key__in=draft.burned.amounts, is_burned=False):
+        CreditGrant.objects.filter(pk=grant.pk).update(is_burned=True, opening=grant.start_of_burning)
 
 
 def finalize(key: str, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ deleted one stays as a tombstone, so that an older version does not bring it bac
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -118,9 +119,17 @@ class CreditGrant(BillingRecord):
     reason = models.CharField(max_length=255, blank=True)
     priority = models.PositiveIntegerField(default=100, help_text="Smaller numbers burn down first.")
     is_burned = models.BooleanField(default=False, help_text="Our invoices took from it once: we keep its balance.")
+    opening = ExactDecimalField(null=True, blank=True, help_text="What was left when our invoices first took from it.")
 
     class Meta:
         ordering = ["customer_key", "priority", "effective_at", "key"]
+
+    @property
+    def start_of_burning(self) -> Decimal:
+        """What our invoices may take in all: what the source said was left before the first of them, else the whole grant."""
+        if self.is_burned:
+            return self.initial_balance if self.opening is None else self.opening
+        return self.initial_balance if self.balance is None else self.balance
 
 
 class Invoice(BillingRecord):

@@ -320,7 +320,7 @@ def read_invoice(invoice: Invoice, *, page: object = 1) -> dict[str, Any]:
 
 def burn_down(grant: CreditGrant) -> list[tuple[datetime, Decimal, str]]:
     """What was left of a grant after each invoice that took from it: (end of its period, left, invoice)."""
-    left = grant.initial_balance
+    left = grant.start_of_burning
     found = [(grant.effective_at, left, "")]
     taken = {each.invoice_key: each.amount for each in Deduction.objects.filter(grant_key=grant.key)}
     for invoice in Invoice.objects.filter(key__in=taken).order_by("ends_at", "key"):

@@ -153,7 +153,7 @@ class Rate:
         grants = list(CreditGrant.objects.select_for_update().filter(customer_key=customer, deleted_at=None).order_by("pk"))
         taken = deductions_of([each.key for each in grants], leave_out={draft.key for draft in drafts})
         usable = [
-            Credit(each.key, each.name, each.credit_type, each.initial_balance - taken.get(each.key, ZERO), each.effective_at,
+            Credit(each.key, each.name, each.credit_type, each.start_of_burning - taken.get(each.key, ZERO), each.effective_at,
                    each.expires_at, each.priority)
             for each in grants
         ]  # fmt: skip

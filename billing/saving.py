@@ -8,7 +8,7 @@ on its way stays: void before final before draft (I-07). What rating made can on
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -20,6 +20,7 @@ from billing.models import BillingCustomer, BillingRecord, Invoice, LineItem
 from billing.records import MODELS
 from integrations.sync import retrying
 
+CLOCK_SKEW = timedelta(hours=1)
 BATCH = 500  # rows a transaction
 VERSION = ("version_at", "source", "deleted_at", "updated_at")
 RANKS = {"VOID": 2, "FINALIZED": 1}  # how far an invoice is; anything else is before them
@@ -82,7 +83,11 @@ def _save(object_key: str, read: Sequence[Row], start: int, source: str, now: da
         fresh = record is None
         if record is None:
             record = model(key=row.key, created_at=now, updated_at=now)
-        result.errors = _problems(object_key, record, row, is_new=fresh) or _guarded(record, row, ours, source=source)
+        result.errors = (
+            _from_the_future(row, now)
+            or _problems(object_key, record, row, is_new=fresh)
+            or _guarded(record, row, ours, source=source)
+        )
         if result.errors:
             continue
         result.status = _apply(record, row, source=source, now=now, is_new=fresh)
@@ -93,6 +98,12 @@ def _save(object_key: str, read: Sequence[Row], start: int, source: str, now: da
     if not dry_run:
         _write(object_key, made, changed)
     return results
+
+
+def _from_the_future(row: Row, now: datetime) -> dict[str, str]:
+    """A version dated far ahead would win over every true one that follows."""
+    ahead = row.version_at is not None and row.version_at > now + CLOCK_SKEW
+    return {"updated_at": "lies in the future; send when this version arose"} if ahead else {}
 
 
 def _invoices_of_ours(read: Sequence[Row]) -> frozenset[str]:

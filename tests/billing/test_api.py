@@ -154,3 +154,9 @@ def test_mt_d10_invoices_are_voided_by_the_api(api):
     api("post", "/invoices/", [{"id": "i", "customer_id": "c", "status": "FINALIZED"}])
     assert api("post", "/invoices/i/void/", {}).json()["status"] == "VOID"
     assert api("post", "/invoices/i/void/", {}).status_code == 409
+
+
+def test_a_version_from_the_future_is_refused_so_that_later_ones_still_count(api):
+    ahead = api("post", "/plans/", [{"id": "p", "name": "A", "updated_at": "2999-01-01T00:00:00Z"}])
+    assert set(ahead.json()["rows"][0]["errors"]) == {"updated_at"}
+    assert api("post", "/plans/", [{"id": "p", "name": "A"}]).json()["created"] == 1

@@ -153,3 +153,14 @@ def test_the_job_rates_every_plan_and_tells_what_it_cannot(acme):
     assert run.state == "partial"
     counted = run.objects_touched.get(name="Invoices")
     assert (counted.written >= 2, counted.failed) == (True, 1)
+
+
+def test_credit_that_another_system_used_before_us_is_not_given_twice(acme):
+    save("credit-grants", {"id": "g", "customer_id": "acme", "name": "Welcome", "credit_type": "USD",
+                           "effective_at": "2026-01-01", "initial_balance": 60, "balance": 25})  # fmt: skip
+    for _ in range(2):
+        rate(MIDDLE)
+        assert Invoice.objects.get().total == Decimal(75)
+        assert CreditGrant.objects.get().balance == 0
+    void_invoice(Invoice.objects.get(), actor=None, now=MIDDLE)
+    assert CreditGrant.objects.get().balance == Decimal(25)

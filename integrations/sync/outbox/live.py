@@ -56,7 +56,7 @@ def read_live(client: Client, wish: Wish, keys: pa.Array | pa.ChunkedArray) -> I
     """The records with these keys (Bulk: of the whole object), as a stream to bind while the context is open."""
     if len(keys) <= BY_KEYS:
         table = _read_by_keys(client, wish, keys.to_pylist())
-        yield table.to_reader()
+        yield pa.RecordBatchReader.from_batches(wish.schema, _each_key_once(wish, table.to_batches()))
         return
     with tempfile.TemporaryDirectory(prefix="causeway-live-") as folder:
         path = Path(folder) / "live.csv"
@@ -73,21 +73,20 @@ def _read_by_keys(client: Client, wish: Wish, keys: Iterable[str]) -> pa.Table:
     values: list[soql.Literal] = [Decimal(key) if wish.rule.number else key for key in keys if key]
     for query in soql.selects(wish.object, wish.fields, key=wish.key, values=values):
         records += client.query(query)
-    return _first_of_each(_as_table(wish, {name: [_cell(record, name) for record in records] for name in wish.fields}))
+    return _as_table(wish, {name: [_cell(record, name) for record in records] for name in wish.fields})
 
 
-def _first_of_each(rows: pa.Table) -> pa.Table:
-    """One row a key, the record with the lowest id: an external id that is not unique may be that of several records, and a
-    desired row must not stand beside both."""
-    order = pc.sort_indices(rows, sort_keys=[("key_", "ascending"), ("id_", "ascending")])
-    rows = rows.take(order)
-    keys = rows.column("key_").combine_chunks()
-    if len(keys) < 2:
-        return rows
-    again = pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1))
-    if not pc.any(again).as_py():
-        return rows
-    return rows.filter(pa.concat_arrays([pa.array([True]), pc.invert(pc.fill_null(again, False))]))
+def _each_key_once(wish: Wish, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """One record a key: an external id that is not unique may be that of several, and a row of ours must not stand beside
+    each of them. Which one is all the same: Salesforce refuses to upsert such a key."""
+    if wish.rule.by_id or wish.key == "Id":
+        yield from batches
+        return
+    seen: set[str | None] = set()
+    for batch in batches:
+        keys = batch.column("key_").to_pylist()
+        fresh = [key not in seen and not seen.add(key) for key in keys]
+        yield batch if all(fresh) else batch.filter(pa.array(fresh))
 
 
 def _cell(record: dict[str, Any], name: str) -> Any:
@@ -149,7 +148,7 @@ def _read_all(client: Client, wish: Wish, path: Path) -> pa.RecordBatchReader:
     if job.state != "JobComplete":
         raise UpstreamUnavailable(f"The live values of {wish.object} could not be read in time.", code="LIVE_READ")
     bulk.download(client, job, path)
-    return pa.RecordBatchReader.from_batches(wish.schema, _blocks(wish, path))
+    return pa.RecordBatchReader.from_batches(wish.schema, _each_key_once(wish, _blocks(wish, path)))
 
 
 def _blocks(wish: Wish, path: Path) -> Iterator[pa.RecordBatch]:
