@@ -8,8 +8,6 @@ Run: `python benchmarks/billing_push.py [--customers 50000]`. Database, lake and
 """
 
 import argparse
-import os
-import secrets
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Board, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Board, machine, measuring, memory_of, start_django  # noqa: E402
 from tests.demo import DemoOrgHandle, running_demo_org  # noqa: E402
 
 INVOICES, LINES = 4, 5
@@ -35,25 +33,10 @@ def main() -> int:
     wanted = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder, running_demo_org(Path(folder) / "org") as demo:
-        start_django(Path(folder), demo)
+        start_django(Path(folder), demo=demo.url)
         org = connect(demo)
         fill(wanted.customers)
         return measure(org, demo, wanted.customers)
-
-
-def start_django(folder: Path, demo: DemoOrgHandle) -> None:
-    """Settings for a throw-away database and lake."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "DEMO_MODE": "yes",
-        "DEMO_ORG_URL": demo.url, "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "ERROR",
-    }  # fmt: skip
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    call_command("createcachetable", verbosity=0)
 
 
 def connect(demo: DemoOrgHandle) -> Any:

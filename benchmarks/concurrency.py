@@ -1,4 +1,4 @@
-"""Many writers at once: 4 web processes (gunicorn) and 2 worker processes (qcluster) on one database, for some seconds.
+"""Many writers at once: 4 web processes and 2 worker processes (qcluster) on one database, for some seconds.
 
 Clients send customers, check in on key results and read pages over HTTP; tasks of the queue change the same customers, perform
 runs with a ledger, count API calls and register files in the lake. Wanted: no error (on SQLite no "database is locked"), and
@@ -37,7 +37,7 @@ from urllib.parse import urlsplit, urlunsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import load, machine  # noqa: E402
+from benchmarks.measuring import load, machine, make_tables, start_django  # noqa: E402
 
 WEB, WORKERS = 4, 2
 CUSTOMERS, ROWS, RESULTS = 40, 10, 4
@@ -167,7 +167,11 @@ class Client:
 
 def measure(folder: Path, seconds: float, count: int) -> int:
     """Fill, start, work, wait, check."""
-    start_django()
+    from django.core.management import call_command
+
+    start_django(None)
+    make_tables()
+    call_command("collectstatic", interactive=False, verbosity=0)
     clients = prepare(count)
     with serving(folder):
         until = time.monotonic() + seconds
@@ -188,20 +192,6 @@ def measure(folder: Path, seconds: float, count: int) -> int:
         print(f"LOST  {each}")
     print("MISSED" if problems else "ok    no error, nothing lost", flush=True)
     return 1 if problems else 0
-
-
-def start_django() -> None:
-    """Tables as the models say."""
-    import django
-    from django.apps import apps
-    from django.conf import settings
-    from django.core.management import call_command
-
-    django.setup()
-    settings.MIGRATION_MODULES = dict.fromkeys(each.label for each in apps.get_app_configs())
-    call_command("migrate", run_syncdb=True, verbosity=0)
-    call_command("createcachetable", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 def prepare(count: int) -> list[Client]:
@@ -248,8 +238,8 @@ def serving(folder: Path) -> Iterator[None]:
 
     connections.close_all()
     port = urlsplit(os.environ["BASE_URL"]).port
-    web = ["gunicorn", "project.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", str(WEB), "--threads", "2",
-           "--timeout", "120", "--log-level", "warning"]  # fmt: skip
+    web = ["granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port), "--workers", str(WEB),
+           "--blocking-threads", "2", "--log-level", "warning", "project.wsgi:application"]  # fmt: skip
     worker = [sys.executable, "manage.py", "qcluster"]
     started = []
     try:

@@ -6,8 +6,6 @@ Run: `python benchmarks/health.py [--customers 100000]`.
 """
 
 import argparse
-import os
-import secrets
 import sys
 import tempfile
 import time
@@ -18,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Board, load, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Board, load, machine, measuring, memory_of, start_django  # noqa: E402
 
 NOW = datetime(2026, 11, 22, 2, 45, tzinfo=UTC)
 PARTS = [
@@ -42,20 +40,6 @@ def main() -> int:
     print(f"{memory_of(None)}, {load()}")
     print(board.verdict())
     return 1 if board.missed else 0
-
-
-def start_django(folder: Path) -> None:
-    """A throw-away database and lake."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "LOG_LEVEL": "ERROR",
-        "LAKE_URL": f"file://{folder / 'lake'}", "LAKE_ENGINE_URL": "duckdb://",
-    }  # fmt: skip
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
 
 
 def measure(count: int, board: Board) -> None:

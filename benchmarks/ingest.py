@@ -1,6 +1,6 @@
 """Events over HTTP while the flush works and both are killed (L-09): 1,000 a second in batches of 500, 1 in 100 sent twice.
 
-A real gunicorn and a flusher that flushes every few seconds, each SIGKILLed once and started again. The sender repeats what
+The real web server and a flusher that flushes every few seconds, each SIGKILLed once and started again. The sender repeats what
 was not answered, as every client must. Figures: p95 of a batch, and that every acknowledged id is stored once, exactly.
 
 Run: `python benchmarks/ingest.py [--seconds 600] [--rate 1000] [--database postgresql://...]`. Everything is thrown away.
@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import load, machine, memory_of  # noqa: E402
+from benchmarks.measuring import load, machine, memory_of, start_django  # noqa: E402
 from tests.demo import free_port  # noqa: E402
 
 BATCH, USERS, ACCOUNTS = 500, 20_000, 1_000
@@ -53,22 +53,7 @@ def main() -> int:
 
 def begin(folder: Path, database: str) -> None:
     """A throw-away database with every table, for this process and those that it starts."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": database or f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000",
-        "LAKE_URL": f"file://{folder / 'lake'}", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT),
-        "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-    }  # fmt: skip
-    import django
-    from django.conf import settings
-    from django.core.management import call_command
-
-    from tests.lake.victim import NoMigrations
-
-    settings.MIGRATION_MODULES = NoMigrations()
-    django.setup()
-    call_command("migrate", run_syncdb=True, verbosity=0)
-    call_command("createcachetable", verbosity=0)
+    start_django(folder, DATABASE_URL=database or f"sqlite:///{folder / 'bench.sqlite3'}", PYTHONPATH=str(ROOT))
 
 
 def make_key() -> str:
@@ -102,7 +87,8 @@ class Service:
 def measure(seconds: int, rate: int, port: int, key: str) -> int:
     """Send, kill, compare."""
     print(machine(), flush=True)
-    web = Service("-m", "gunicorn", "project.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4")
+    how = ["--interface", "wsgi", "--host", "127.0.0.1", "--workers", "2", "--blocking-threads", "4", "--log-level", "error"]
+    web = Service("-m", "granian", *how, "--port", str(port), "project.wsgi:application")
     flusher = Service(__file__, "--flusher")
     sender = Sender(port, key, rate)
     try:

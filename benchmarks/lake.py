@@ -7,8 +7,6 @@ Run: `python benchmarks/lake.py [--rows 1000000] [--engine duckdb://]`.
 """
 
 import argparse
-import os
-import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Board, load, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Board, load, machine, measuring, memory_of, start_django  # noqa: E402
 
 TEXTS, NUMBERS, MOMENTS, DELTAS, SMALL = 10, 4, 3, 5, 1000
 NUMBER, MOMENT, BEGIN, SPAN = "DECIMAL(38, 12)", "TIMESTAMPTZ", 1_500_000_000_000, 10_000_000_000
@@ -47,25 +45,11 @@ def main() -> int:
     print(machine(), flush=True)
     board = Board()
     with tempfile.TemporaryDirectory() as folder:
-        start_django(Path(folder), wanted.engine)
+        start_django(Path(folder), LAKE_ENGINE_URL=wanted.engine)
         measure(Path(folder), wanted.rows, board)
     print(f"{memory_of(None)}, {load()}")
     print(board.verdict())
     return 1 if board.missed else 0
-
-
-def start_django(folder: Path, engine: str) -> None:
-    """Settings for a throw-away database and lake, then migrations."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "LOG_LEVEL": "ERROR",
-        "LAKE_URL": f"file://{folder / 'lake'}", "LAKE_ENGINE_URL": engine,
-    }  # fmt: skip
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", run_syncdb=True, verbosity=0)
 
 
 def measure(folder: Path, rows: int, board: Board) -> None:

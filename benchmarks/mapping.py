@@ -10,8 +10,6 @@ Run: `python benchmarks/mapping.py [--rows 1000000] [--memory 256]`. Database an
 """
 
 import argparse
-import os
-import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Board, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Board, machine, measuring, memory_of, start_django  # noqa: E402
 
 SAMPLE = 200_000  # rows that are converted in both ways
 PULLED = {"industry": "Industry", "seats": "Seats__c", "is_vip": "Vip__c", "renewal": "Renewal__c"}
@@ -60,27 +58,8 @@ def main() -> int:
     wanted = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        start_django(Path(folder), wanted.memory)
+        start_django(Path(folder), LAKE_MEMORY_MB=str(wanted.memory))
         return measure(wanted.rows)
-
-
-def start_django(folder: Path, memory: int) -> None:
-    """Settings for a throw-away database and lake; the tables come straight from the models."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "DEMO_MODE": "yes",
-        "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "ERROR",
-        "LAKE_MEMORY_MB": str(memory),
-    }  # fmt: skip
-    import django
-    from django.apps import apps
-    from django.conf import settings
-    from django.core.management import call_command
-
-    django.setup()
-    ours = [each.label for each in apps.get_app_configs() if "site-packages" not in each.path]
-    settings.MIGRATION_MODULES = dict.fromkeys(ours)
-    call_command("migrate", run_syncdb=True, verbosity=0)
 
 
 def fill(rows: int) -> tuple[Any, Any]:

@@ -12,7 +12,6 @@ Run: `python benchmarks/match.py [--rows 1000000] [--memory 1024] [--no-pandas]`
 import argparse
 import gc
 import os
-import secrets
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Usage, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Usage, machine, measuring, memory_of, start_django  # noqa: E402
 
 USERS_OF_ONE = 55  # of every 20th customer: the rule about recent users needs 51
 Pairs = dict[int, tuple[str, str]]
@@ -39,28 +38,8 @@ def main() -> int:
     wanted = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        start_django(Path(folder), wanted.memory)
+        start_django(Path(folder), queue_at_once=True, LAKE_MEMORY_MB=str(wanted.memory))
         return measure(wanted.rows, pandas=not wanted.no_pandas)
-
-
-def start_django(folder: Path, memory: int) -> None:
-    """Settings for a throw-away database and lake; the tables come straight from the models."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "DEMO_MODE": "yes",
-        "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "ERROR",
-        "LAKE_MEMORY_MB": str(memory),
-    }  # fmt: skip
-    import django
-    from django.apps import apps
-    from django.conf import settings
-    from django.core.management import call_command
-
-    settings.Q_CLUSTER["sync"] = True
-    django.setup()
-    ours = [each.label for each in apps.get_app_configs() if "site-packages" not in each.path]
-    settings.MIGRATION_MODULES = dict.fromkeys(ours)
-    call_command("migrate", run_syncdb=True, verbosity=0)
 
 
 # --- Believable rows ------------------------------------------------------------------------------------------------------

@@ -1,17 +1,55 @@
-"""What the benchmarks share: what they ran on, what a process used, and whether a target was met."""
+"""What the benchmarks share: a throw-away installation, what they ran on, what a process used, whether a target was met."""
 
 import os
 import platform
+import secrets
 import sqlite3
 import statistics
+import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STEAL = 8  # the column of /proc/stat with the time that the hypervisor gave to other machines
+
+
+def start_django(folder: Path | None, *, demo: str = "", queue_at_once: bool = False, **names: str) -> None:
+    """Django over a new database and lake in `folder`, its tables straight from the models, for this process and its children.
+
+    `demo` is the address of a running demo org; `names` are further environment variables, or others for the usual ones. With
+    None everything stands in the environment already, and no tables are made. `queue_at_once`: nothing is left to a worker.
+    """
+    if folder is not None:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
+            "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "LAKE_URL": f"file://{folder / 'lake'}",
+            "LAKE_ENGINE_URL": "duckdb://", "BASE_URL": "http://127.0.0.1:8000", "LOG_LEVEL": "ERROR",
+            "FIELD_ENCRYPTION_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "DEMO_MODE": "yes", "DEMO_ORG_URL": demo,
+        } | names  # fmt: skip
+    import django
+    from django.conf import settings
+
+    settings.Q_CLUSTER["sync"] = queue_at_once  # read when django-q2 is loaded
+    django.setup()
+    if folder is not None:
+        make_tables()
+
+
+def make_tables() -> None:
+    """Every table, as the models say."""
+    from django.apps import apps
+    from django.conf import settings
+    from django.core.management import call_command
+
+    settings.MIGRATION_MODULES = dict.fromkeys(each.label for each in apps.get_app_configs())
+    with redirect_stdout(sys.stderr):
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        call_command("createcachetable", verbosity=0)
 
 
 @dataclass

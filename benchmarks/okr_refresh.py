@@ -9,10 +9,8 @@ Run: `python benchmarks/okr_refresh.py [--links 10000] [--reports 300] [--sets 9
 
 import argparse
 import contextlib
-import os
 import re
 import resource
-import secrets
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measuring import start_django  # noqa: E402
 from tests.demo import DemoOrgHandle, running_demo_org  # noqa: E402
 
 RUN = re.compile(r"/analytics/reports/[0-9A-Za-z]{15,18}$")
@@ -42,7 +41,7 @@ def main() -> int:
     parser.add_argument("--sets", type=int, default=900)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_demo_org(Path(folder) / "org") as demo:
-        start_django(Path(folder), demo)
+        start_django(Path(folder), demo=demo.url)
         org = connect()
         report_ids = make_reports(org, max(wanted.reports, -(-wanted.sets // len(FILTERED))))
         checks = measure_links(org, demo, report_ids[: wanted.reports], wanted.links)
@@ -50,21 +49,6 @@ def main() -> int:
     for text, holds in checks:
         print(f"{'ok  ' if holds else 'MISS'}  {text}")
     return 0 if all(holds for _, holds in checks) else 1
-
-
-def start_django(folder: Path, demo: DemoOrgHandle) -> None:
-    """Settings for a throw-away database, then migrations."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "DEMO_MODE": "yes",
-        "DEMO_ORG_URL": demo.url, "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "ERROR",
-    }  # fmt: skip
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", run_syncdb=True, verbosity=0)
-    call_command("createcachetable", verbosity=0)
 
 
 def connect() -> Any:

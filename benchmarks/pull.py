@@ -15,8 +15,6 @@ import argparse
 import contextlib
 import importlib.util
 import json
-import os
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.demo_org_bulk import KEY, LOADED, Client, ingest, uploads  # noqa: E402
-from benchmarks.measuring import machine, memory_of  # noqa: E402
+from benchmarks.measuring import machine, memory_of, start_django  # noqa: E402
 from tests.demo import DemoOrgHandle, running_demo_org  # noqa: E402
 
 FIELDS = (
@@ -53,7 +51,7 @@ MOMENTS = {"SystemModstamp", "CreatedDate", "LastModifiedDate"}
 
 def side_ours(url: str, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Runs of mirror.read in one warm worker: each line on stdin names an object, `anew` forgets what is mirrored of it."""
-    start_django(Path(wanted["folder"]), url)
+    start_django(Path(wanted["folder"]), demo=url, LOG_LEVEL="INFO", API_BUDGET_PERCENT="90")
     from django.utils import timezone
 
     from integrations.models import Run, RunObject, SalesforceOrg
@@ -255,28 +253,6 @@ def side(name: str, url: str, **wanted: Any) -> Iterator[Side]:
         yield made
     finally:
         made.close()
-
-
-def start_django(folder: Path, url: str) -> None:
-    """Settings for a throw-away database, its tables straight from the models."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "DEMO_MODE": "yes",
-        "DEMO_ORG_URL": url, "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "INFO",
-        "API_BUDGET_PERCENT": "90",
-    }  # fmt: skip
-    import django
-    from django.apps import apps
-    from django.conf import settings
-    from django.core.management import call_command
-
-    django.setup()
-    settings.MIGRATION_MODULES = dict.fromkeys(
-        each.label for each in apps.get_app_configs() if "site-packages" not in each.path
-    )
-    with contextlib.redirect_stdout(sys.stderr):
-        call_command("migrate", run_syncdb=True, verbosity=0)
-        call_command("createcachetable", verbosity=0)
 
 
 # --- the comparison --------------------------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ Run: `python benchmarks/push.py [--rows 100000] [--unchanged 1000000]`. Database
 
 import argparse
 import io
-import os
-import secrets
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Board, Usage, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Board, Usage, machine, measuring, memory_of, start_django  # noqa: E402
 from tests.demo import DemoOrgHandle, running_demo_org  # noqa: E402
 
 OF_BARE, OF_SIMPLE, CALLS_A_PART, PART, OF_FIRST, MOST_CALLS = 0.7, 2.5, 6, 100_000_000, 0.15, 5
@@ -52,7 +50,8 @@ def main() -> int:
     wanted = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder, running_demo_org(Path(folder) / "org") as demo:
-        start_django(Path(folder), demo)
+        start_django(Path(folder), demo=demo.url)
+        register_kind()
         bench = Bench(demo, connect(), [], Board())
         bench.accounts = accounts_of(bench)
         first = measure_push(bench, wanted.rows)
@@ -88,19 +87,8 @@ def note(bench: Bench, what: str, met: bool) -> None:
 # --- the installation -----------------------------------------------------------------------------------------------------
 
 
-def start_django(folder: Path, demo: DemoOrgHandle) -> None:
-    """Settings for a throw-away database and lake."""
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings", "SECRET_KEY": secrets.token_urlsafe(60), "CAUSEWAY_DATA": str(folder),
-        "DATABASE_URL": f"sqlite:///{folder / 'bench.sqlite3'}", "BASE_URL": "http://127.0.0.1:8000", "DEMO_MODE": "yes",
-        "DEMO_ORG_URL": demo.url, "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "ERROR",
-    }  # fmt: skip
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    call_command("createcachetable", verbosity=0)
+def register_kind() -> None:
+    """What the rows are pushed as."""
     from integrations.sync.outbox import kinds
 
     kinds.register(kinds.OutboxKind(KIND, "Bench", "bench", lambda *_: "", operations=("upsert",)))

@@ -18,8 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.kpi import start_django  # noqa: E402
-from benchmarks.measuring import Board, load, machine, measuring, memory_of  # noqa: E402
+from benchmarks.measuring import Board, load, machine, measuring, memory_of, start_django  # noqa: E402
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 TARGET = 1.0
@@ -71,22 +70,11 @@ def main() -> int:
     board = Board()
     with tempfile.TemporaryDirectory() as folder:
         start_django(Path(folder))
-        make_tables()
         fill(wanted.customers)
         measure(wanted, board)
     print(f"{memory_of(None)}, {load()}")
     print(board.verdict())
     return 1 if board.missed else 0
-
-
-def make_tables() -> None:
-    """The database as the models are, without going through migrations."""
-    from django.apps import apps
-    from django.conf import settings
-    from django.core.management import call_command
-
-    settings.MIGRATION_MODULES = dict.fromkeys((each.label for each in apps.get_app_configs()), None)
-    call_command("migrate", run_syncdb=True, verbosity=0)
 
 
 def fill(customers: int) -> None:

@@ -13,16 +13,16 @@ from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
-from rest_framework import mixins, serializers, status, viewsets
+from rest_framework import serializers, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
-from billing import linking, preflight
+from billing.api_connections import AccountLinkViewSet, BillingSettingsViewSet
 from billing.incoming import PARTS
-from billing.models import AccountLink, BillingCustomer, BillingRecord, BillingSettings, Price, UsageRecord
+from billing.models import BillingRecord, Price, UsageRecord
 from billing.objects import OBJECTS
 from billing.pricing import problems_of
 from billing.rating import terms_of, void_invoice
@@ -30,8 +30,7 @@ from billing.records import MODELS
 from billing.saving import Report, save_rows
 from billing.usage import take_usage
 from integrations import audit
-from integrations.api.customers import ExactJson, org_in
-from integrations.models import SalesforceOrg
+from integrations.api.customers import ExactJson
 from integrations.models.exact import plain
 from integrations.paging import Pages
 
@@ -255,6 +254,8 @@ class PriceSerializer(serializers.ModelSerializer):
         fields = ["id", "plan_id", "metric_id", "name", "model", "amount", "included", "size", "minimum", "tiers", "position"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.instance is not None and attrs.get("key", self.instance.key) != self.instance.key:
+            raise ValidationError({"id": ["Cannot be changed: lines of invoices are named by it. Make another price."]})
         kept = {name: getattr(self.instance, name) for name in TERMS} if self.instance else {}
         price = Price(**{name: value for name, value in {**kept, **attrs}.items() if name in TERMS})
         try:
@@ -284,118 +285,21 @@ class PriceViewSet(viewsets.ModelViewSet):
         plan = self.request.query_params.get("plan_id") if self.request else None
         return found.filter(plan_key=plan.replace("\0", "")) if plan else found
 
-
-class AccountLinkSerializer(serializers.ModelSerializer):
-    """A billing customer and one of its accounts."""
-
-    customer_id = serializers.CharField(source="customer.key", read_only=True)
-    customer_name = serializers.CharField(source="customer.name", read_only=True)
-    connection = serializers.CharField(source="org.name", read_only=True)
-    state = serializers.CharField(read_only=True, help_text="active, suspended or removed")
-    source = serializers.CharField(read_only=True, help_text="manual, match or api")
-
-    class Meta:
-        model = AccountLink
-        fields = [
-            "id", "org", "connection", "customer_id", "customer_name", "account_id", "is_primary", "ordinal", "state",
-            "source", "reason", "linked_at", "changed_at",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-
-class AccountLinkGiven(serializers.Serializer):
-    """Which account to link."""
-
-    org = serializers.PrimaryKeyRelatedField(queryset=SalesforceOrg.objects.all())
-    customer_id = serializers.SlugRelatedField(slug_field="key", queryset=BillingCustomer.objects.filter(deleted_at=None))
-    account_id = serializers.CharField(max_length=18)
-
-
-class AccountLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    """Links of billing customers to accounts (MT-12)."""
-
-    scope, role, write_role = "billing", "member", "operator"
-    serializer_class = AccountLinkSerializer
-    queryset = AccountLink.objects.select_related("customer", "org").order_by("id")
-
-    def get_queryset(self) -> Any:
-        found = super().get_queryset()
-        if getattr(self, "swagger_fake_view", False):
-            return found
-        if (org := org_in(self.request, needed=False)) is not None:
-            found = found.filter(org=org)
-        if key := self.request.query_params.get("customer_id"):
-            found = found.filter(customer__key=key.replace("\0", ""))
-        return found
-
-    @extend_schema(request=AccountLinkGiven, responses={200: AccountLinkSerializer})
-    def create(self, request: Request) -> Response:
-        """Link an account; the first one of a customer is its primary. Safe to repeat."""
-        given = AccountLinkGiven(data=request.data)
-        given.is_valid(raise_exception=True)
-        values = given.validated_data
-        made = linking.link_account(
-            values["customer_id"], org=values["org"], account_id=values["account_id"], actor=request.user, now=timezone.now(),
-            source=AccountLink.Source.API,
-        )  # fmt: skip
-        return Response(AccountLinkSerializer(made).data)
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: str = "") -> Response:
-        """Take the link away (MT-D3)."""
-        linking.unlink_account(self.get_object(), actor=request.user, now=timezone.now())
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    @extend_schema(request=None, responses=AccountLinkSerializer)
-    @action(detail=True, methods=["post"])
-    def primary(self, request: Request, pk: str = "") -> Response:
-        """Let the customer's own row carry this account."""
-        link = self.get_object()
-        linking.make_primary(link, actor=request.user, now=timezone.now())
-        link.refresh_from_db()
-        return Response(AccountLinkSerializer(link).data)
-
-
-class BillingSettingsSerializer(serializers.ModelSerializer):
-    """How billing goes to a connection; `missing` lists what the org lacks."""
-
-    class Meta:
-        model = BillingSettings
-        fields = [
-            "org", "prefix", "prefix_known", "scope", "current_wording", "pending_wording", "last_included_day",
-            "many_accounts",
-            "missing", "checked_at",
-        ]  # fmt: skip
-        read_only_fields = ["org", "prefix", "prefix_known", "missing", "checked_at"]
-
-
-class BillingSettingsViewSet(mixins.RetrieveModelMixin, mixins.UpdateModelMixin, viewsets.GenericViewSet):
-    """Settings of a connection, addressed by the connection's number."""
-
-    scope, role, write_role = "billing", "analyst", "operator"
-    serializer_class = BillingSettingsSerializer
-    queryset = BillingSettings.objects.all()
-    http_method_names = ["get", "patch", "post", "head", "options"]
-
-    def get_object(self) -> BillingSettings:
-        org = SalesforceOrg.objects.filter(pk=self.kwargs["pk"] if str(self.kwargs["pk"]).isdecimal() else 0).first()
-        if org is None:
-            raise NotFound("There is no connection with this number.")
-        return preflight.settings_of(org)
+    def perform_create(self, serializer: Any) -> None:
+        self._save(serializer, before={})
 
     def perform_update(self, serializer: Any) -> None:
-        before = {name: getattr(serializer.instance, name) for name in serializer.validated_data}
-        saved = serializer.save()
-        audit.record("billing.settings", actor=self.request.user, target=saved, before=before, after=serializer.validated_data)
+        self._save(serializer, before=PriceSerializer(serializer.instance).data)
 
-    @extend_schema(request=None, responses=BillingSettingsSerializer)
-    @action(detail=True, methods=["post"])
-    def check(self, request: Request, pk: str = "") -> Response:
-        """Ask the org again for its billing objects."""
-        settings = self.get_object()
-        preflight.check_now(settings.org, now=timezone.now())
-        settings.refresh_from_db()
-        return Response(BillingSettingsSerializer(settings).data)
+    def perform_destroy(self, instance: Any) -> None:
+        before = PriceSerializer(instance).data
+        audit.record("billing.price_deleted", actor=self.request.user, target=instance, before=before)
+        instance.delete()
+
+    def _save(self, serializer: Any, *, before: Any) -> None:
+        saved = serializer.save(updated_at=timezone.now())
+        after = PriceSerializer(saved).data
+        audit.record("billing.price", actor=self.request.user, target=saved, before=before, after=after)
 
 
 def register_billing(router: SimpleRouter) -> None:

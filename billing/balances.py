@@ -10,9 +10,8 @@ from django.db.models import Q
 
 from billing.models import CreditGrant, Deduction
 from billing.pricing import ZERO
+from billing.rewriting import BATCH, rewrite
 from integrations.sync import retrying
-
-BATCH = 500
 
 
 def deductions_of(grants: Iterable[str], *, leave_out: Collection[str] = ()) -> dict[str, Decimal]:
@@ -44,9 +43,11 @@ def _update(keys: list[str], now: datetime) -> int:
     """Locked first: what is counted then holds until the commit, whoever rates meanwhile."""
     grants = list(CreditGrant.objects.select_for_update().filter(key__in=keys).order_by("pk"))
     taken = deductions_of(keys)
-    changed = 0
+    changed = []
     for grant in grants:
         left = grant.start_of_burning - taken.get(grant.key, ZERO)
         if grant.balance != left:
-            changed += CreditGrant.objects.filter(pk=grant.pk).update(balance=left, updated_at=now)
-    return changed
+            grant.balance, grant.updated_at = left, now
+            changed.append(grant)
+    rewrite(CreditGrant, changed, ("balance", "updated_at"))
+    return len(changed)

@@ -4,7 +4,7 @@ A deployment that outlives its turn is looked at again until it ends; a second r
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -17,29 +17,30 @@ from integrations import audit
 from integrations.access import Person, Refusal
 from integrations.models import Run, SalesforceOrg
 from integrations.orgs.connect import client_for
-from integrations.salesforce import metadata
-from integrations.salesforce.errors import InvalidType, NoAccess, NotFound, SalesforceError
-from integrations.salesforce.metadata import DeployPending, DeployResult, MetadataPackage
+from integrations.salesforce.metadata import MetadataPackage
 from integrations.salesforce.soql import equals
-from integrations.sync import runs
+from integrations.sync import deploying, runs
+from integrations.sync.deploying import PARTS
 from integrations.sync.endings import RunStopped
-from integrations.sync.fields import granting
 from integrations.sync.mirror import describing
 from integrations.sync.runs import Recorder
 
+__all__ = ["JOB", "LABEL", "PARTS", "PATIENCE", "assign_people", "package_for", "perform", "reading_set", "request_deploy"]
 JOB, LABEL = "billing.deploy", "Billing objects into the org"
-PATIENCE = 20.0  # seconds of one look
-LOOK_AGAIN = timedelta(seconds=15)
-LONGEST = timedelta(minutes=30)
-PARTS = "Parts of the package"
+PATIENCE = deploying.PATIENCE
 
 
 def request_deploy(org: SalesforceOrg, *, user: Person | None, now: datetime) -> Run:
     """Queue a deployment. Refusal `has_package` where the managed package is installed: its objects are there already."""
     settings = preflight.settings_of(org)
     if settings.prefix_known and settings.prefix and not wants_junction(settings):
-        raise Refusal("has_package", f"{org} has the objects already, under the prefix {settings.prefix}.")
+        raise Refusal("has_package", has_package(org, settings))
     return runs.request_run(JOB, org=org, user=user, now=now)
+
+
+def has_package(org: SalesforceOrg, settings: BillingSettings) -> str:
+    """Why nothing is deployed beside the managed package."""
+    return f"{org} has the objects already, under the prefix {settings.prefix}."
 
 
 def wants_junction(settings: BillingSettings) -> bool:
@@ -60,68 +61,22 @@ def perform(recorder: Recorder) -> None:
     assert org is not None
     client = client_for(org, domain=preflight.DOMAIN)
     try:
-        job = recorder.checkpoint.get("job") or _send(recorder, client)
-        result = _await(recorder, client, job)
-        _tell(recorder, result)
-        _assign(recorder, client, org)
-        _check(recorder, client, org)
-    except NoAccess as error:
-        explained = metadata.explain_problem(error.message, code="INSUFFICIENT_ACCESS")
-        raise RunStopped("no_right", f"{explained.sentence} {explained.fix}", Run.State.FAILED) from None
+        with deploying.rights_explained():
+            deploying.deploy_once(recorder, client, package=lambda: _package(org, client), patience=PATIENCE)
+            deploying.assign_set(recorder, client, org.user_id, WRITERS)
+            _check(recorder, client, org)
     finally:
         recorder.spent(client.calls)
         client.close()
 
 
-def _send(recorder: Recorder, client: Any) -> str:
-    assert recorder.org is not None
-    job = metadata.start_deploy(client, package_for(preflight.settings_of(recorder.org)))
-    recorder.save({"job": job, "since": timezone.now().isoformat()})
-    return job
-
-
-def _await(recorder: Recorder, client: Any, job: str) -> DeployResult:
-    try:
-        return metadata.deploy(client, MetadataPackage(), job_id=job, deadline=PATIENCE)
-    except DeployPending as pending:
-        now = timezone.now()
-        if now - datetime.fromisoformat(recorder.checkpoint["since"]) > LONGEST:
-            text = "Salesforce did not end the deployment within 30 minutes. Look at Setup, Deployment Status."
-            raise RunStopped("deploy_timeout", text, Run.State.FAILED) from None
-        recorder.wait(until=now + LOOK_AGAIN, sentence=str(pending))
-        raise AssertionError("unreachable: wait always raises") from None
-
-
-def _tell(recorder: Recorder, result: DeployResult) -> None:
-    """A line for each part; a refused part ends the run, because Salesforce takes all or nothing."""
-    parts = recorder.object(PARTS)
-    if result.success and not result.failures:
-        for each in result.components:
-            if each.created or each.changed:
-                parts.written(f"{each.type} {each.full_name}", each.full_name)
-            else:
-                parts.unchanged()
-        recorder.save(recorder.checkpoint)
-        return
-    for each in result.failures:
-        explained = each.explained
-        parts.failed(each.full_name, explained.code, f"{explained.sentence} {explained.fix}".strip())
-    recorder.save(recorder.checkpoint)
-    raise RunStopped("deploy_failed", result.sentence, Run.State.FAILED)
-
-
-def _assign(recorder: Recorder, client: Any, org: SalesforceOrg) -> None:
-    """Field-level security hides deployed fields from everybody, so our user gets the writing set at once."""
-    row = recorder.object("Permission set")
-    try:
-        if granting.assign(client, org.user_id, WRITERS):
-            row.written(WRITERS, WRITERS)
-        else:
-            row.unchanged()
-    except (ValueError, LookupError, SalesforceError) as error:
-        cure = f"In Salesforce, Setup › Permission Sets › {WRITERS} › Manage Assignments, add the integration user."
-        row.failed(WRITERS, "not_assigned", f"It could not be assigned: {error} {cure}")
-    recorder.save(recorder.checkpoint)
+def _package(org: SalesforceOrg, client: Any) -> MetadataPackage:
+    settings = preflight.settings_of(org)
+    if not settings.prefix_known:  # nobody has looked yet: the managed package may be there
+        preflight.check(org, client, settings, now=timezone.now(), fresh=True)
+    if settings.prefix_known and settings.prefix and not wants_junction(settings):
+        raise RunStopped("has_package", has_package(org, settings), Run.State.FAILED)
+    return package_for(settings)
 
 
 def _check(recorder: Recorder, client: Any, org: SalesforceOrg) -> None:
@@ -143,23 +98,28 @@ def _check(recorder: Recorder, client: Any, org: SalesforceOrg) -> None:
 
 
 def assign_people(org: SalesforceOrg, usernames: list[str], *, actor: Person | None, now: datetime) -> Mapping[str, str]:
-    """Give people in Salesforce the reading set (MT-07, MT-D16): what became of each user name, "" when all is well."""
+    """Give people in Salesforce the reading set (MT-07, MT-D16): what became of each user name, "" when all is well.
+
+    Refusal `too_many_people`, `no_reading_set`. A name that fails does so alone.
+    """
+    names = deploying.checked_names(usernames)
     found: dict[str, str] = {}
     with client_for(org, domain=preflight.DOMAIN) as client:
-        for name in dict.fromkeys(each.strip() for each in usernames if each.strip()):
-            found[name] = _assign_one(client, name)
-    audit.record("billing.people", actor=actor, target=org, after={"set": READERS, "users": list(found)})
+        reading = reading_set(client, preflight.settings_of(org).prefix)
+        for name in names:
+            found[name] = deploying.give_set(client, name, reading)
+    given = [name for name, problem in found.items() if not problem]
+    audit.record("billing.people", actor=actor, target=org, after={"set": READERS, "users": given})
     return found
 
 
-def _assign_one(client: Any, name: str) -> str:
-    users = client.query_all(f"SELECT Id FROM User WHERE {equals('Username', name)} AND IsActive = true LIMIT 1")  # noqa: S608
-    if not users:
-        return "There is no active user with this name."
-    try:
-        granting.assign(client, users[0]["Id"], READERS)
-    except LookupError:
-        return f"The permission set {READERS_LABEL} is not in the org. Deploy the objects first."
-    except (NoAccess, NotFound, InvalidType, SalesforceError) as error:
-        return f"Salesforce refused: {error}"
-    return ""
+def reading_set(client: Any, prefix: str) -> str:
+    """The id of the set that lets people read: the managed package's own under its prefix, else the one that we deploy."""
+    namespace = prefix.removesuffix("__")
+    named = f"({equals('Name', READERS)} OR {equals('Label', READERS_LABEL)})" if namespace else equals("Name", READERS)
+    where = f"{equals('NamespacePrefix', namespace or None)} AND {named}"
+    rows = client.query_all(f"SELECT Id FROM PermissionSet WHERE {where} ORDER BY Name LIMIT 1")  # noqa: S608  quoted
+    if not rows:
+        cure = "Ask who installed the package for the name of its set." if namespace else "Deploy the objects first."
+        raise Refusal("no_reading_set", f"The permission set {READERS_LABEL} is not in the org. {cure}")
+    return str(rows[0]["Id"])

@@ -1,6 +1,5 @@
 """Usage counted from product events: the events of one name in a period, read from the lake as a stream."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -8,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from billing.models import BillableMetric, BillingCustomer
+from billing.merged import keys_by_customer
+from billing.models import BillableMetric
 from billing.pricing import Period
 from integrations.lake.engine import open_engine
 from integrations.product.ingest import lake_tables
@@ -22,12 +22,9 @@ WHERE name = $name AND "at" >= $start AND "at" < $end AND customer_id IS NOT NUL
 def uses_of(
     metric: BillableMetric, customers: Collection[str] | None, period: Period
 ) -> Iterator[tuple[str, datetime, Decimal, str]]:
-    """What the events of billing customers (None: of all) add in [start, end). Erased and unknown customers have none."""
-    billed = BillingCustomer.objects.filter(customer__isnull=False, deleted_at=None)
-    keys: dict[int, list[str]] = defaultdict(list)
-    for key, spine in billed.values_list("key", "customer_id").iterator(5_000):
-        if customers is None or key in customers:
-            keys[spine].append(key)
+    """What the events of billing customers (None: of all) add in [start, end), those of customers that were merged too (see
+    `merged`). Erased and unknown customers have none."""
+    keys = keys_by_customer(customers)
     if not keys:
         return
     for spine, at, amount, value in _rows(metric, period):

@@ -1,5 +1,6 @@
 """Forms of the billing pages."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,6 +12,7 @@ from billing.objects import OBJECTS
 from billing.pricing import Terms, Tier
 
 CSV_BYTES = 5_000_000
+PREFIX = re.compile(r"(?=.{3,17}\Z)[A-Za-z](_?[A-Za-z0-9])*__\Z")
 
 
 class SettingsForm(forms.ModelForm):
@@ -27,8 +29,10 @@ class SettingsForm(forms.ModelForm):
 
     def clean_prefix(self) -> str:
         found = self.cleaned_data["prefix"].strip()
-        if found and not (found.endswith("__") and found[:-2].isalnum() and found[0].isalpha() and len(found) <= 17):
-            raise forms.ValidationError("A prefix is a namespace of 1 to 15 letters and digits and two underscores: NOME__.")
+        if found and not PREFIX.match(found):
+            raise forms.ValidationError(
+                "A prefix is a namespace of 1 to 15 letters, digits and single underscores, and two underscores: NOME__."
+            )
         return found
 
 

@@ -37,6 +37,16 @@ class Gauge:
         """Another one with the same uses, to go on with."""
         return Gauge(self.how, self.uses, self.sum, self.largest, self.latest, set(self.values))
 
+    def join(self, other: "Gauge") -> None:
+        """Take in the uses of another one that gauges in the same way."""
+        self.uses += other.uses
+        self.sum += other.sum
+        self.values |= other.values
+        if other.largest is not None:
+            self.largest = other.largest if self.largest is None else max(self.largest, other.largest)
+        if other.latest is not None:
+            self.latest = other.latest if self.latest is None else max(self.latest, other.latest)
+
     @property
     def result(self) -> Decimal:
         """The usage; 0 without uses."""

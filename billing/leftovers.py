@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from billing import kinds, preflight
 from billing.models import BillingSettings
-from billing.objects import BY_KEY, BillingObject
+from billing.objects import BY_KEY, CUSTOMER_ACCOUNT, BillingObject
 from billing.records import objects_of
 from billing.rows import Told, stream
 from integrations.access import Refusal
 from integrations.lake import reading
 from integrations.lake.engine import open_engine
-from integrations.models import SalesforceOrg
+from integrations.models import OutboxTarget, SalesforceOrg
 from integrations.sync.outbox.push import push_rows
 from integrations.sync.outbox.targets import is_planned
 from integrations.sync.runs import Recorder
@@ -40,11 +40,19 @@ def find_leftovers(org: SalesforceOrg, *, now: datetime) -> list[Leftover]:
     """What is left over in each object, children first, as a removal would take it."""
     settings = preflight.settings_of(org)
     found = []
-    for billing_object in reversed(objects_of(settings)):
+    for billing_object in _objects(settings):
         keys = leftover_keys(settings, billing_object.key, now=now)
         if len(keys):
             found.append(Leftover(billing_object, len(keys), keys.slice(0, SHOWN).to_pylist()))
     return found
+
+
+def _objects(settings: BillingSettings) -> list[BillingObject]:
+    """What may have records there, children first: also the junction of a connection that has extra rows by now (MT-D1)."""
+    pushed = objects_of(settings)
+    kind = kinds.kind_of(CUSTOMER_ACCOUNT.key)
+    former = CUSTOMER_ACCOUNT not in pushed and OutboxTarget.objects.filter(org=settings.org, kind=kind).exists()
+    return [*((CUSTOMER_ACCOUNT,) if former else ()), *reversed(pushed)]
 
 
 def leftover_keys(settings: BillingSettings, key: str, *, now: datetime) -> pa.ChunkedArray:
@@ -59,7 +67,9 @@ def leftover_keys(settings: BillingSettings, key: str, *, now: datetime) -> pa.C
     if not relation.files:
         return empty
     # Read to the end first: the engine would pull the stream from a thread of its own, with a connection of its own.
-    wanted = pa.Table.from_batches(_keys(settings, key, now), pa.schema([pa.field("key", pa.string())]))
+    schema = pa.schema([pa.field("key", pa.string())])
+    used = BY_KEY[key] in objects_of(settings)
+    wanted = pa.Table.from_batches(_keys(settings, key, now), schema) if used else schema.empty_table()
     with open_engine() as engine:
         engine.bind("accepted", relation)
         engine.bind("wanted", wanted)
@@ -67,7 +77,7 @@ def leftover_keys(settings: BillingSettings, key: str, *, now: datetime) -> pa.C
 
 
 def _keys(settings: BillingSettings, key: str, now: datetime) -> Iterator[pa.RecordBatch]:
-    for batch in stream(settings.org, settings, key, now=now, told=Told()):
+    for batch in stream(settings.org, settings, key, now=now, told=Told(), scoped=True):
         yield batch.select(["key"])
 
 
@@ -78,11 +88,13 @@ def perform(recorder: Recorder) -> None:
     settings = preflight.settings_of(org)
     if not settings.prefix_known or settings.missing:
         raise Refusal("not_ready", f"{org} does not have the billing objects.")
-    for key in [each.key for each in reversed(objects_of(settings))]:
+    for key in [each.key for each in _objects(settings)]:
         if key in recorder.checkpoint.get("done", []):
             continue
-        target = kinds.target_of(org, settings, key)
         keys = pa.chunked_array([pa.array([], pa.string())])
+        target = kinds.target_of(org, settings, key)
+        if target.accepted is None:
+            continue
         if not is_planned(recorder.run, target):
             keys = leftover_keys(settings, key, now=now)
         rows = pa.table({"key": keys, "remove": pa.array([True] * len(keys), pa.bool_())})

@@ -3,9 +3,10 @@
 Every verb writes the audit trail. What the mirror tells (merged, deleted, revived accounts) may be told twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +25,8 @@ from integrations.sync.mirror import needs
 State, Source = AccountLink.State, AccountLink.Source
 ACCOUNT_PREFIX = "001"
 BATCH = 500
+LONGEST_KEY = CUSTOMER_ID_LENGTH - len(MARK) - 2
+Tell = Callable[[str, str, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ def link_account(
         if link is not None and link.state == State.ACTIVE:
             return link
         primary = not known.filter(is_primary=True, state=State.ACTIVE).exists()
+        if primary and not _may_have_more(customer) and (link is None or link.ordinal):
+            known.filter(ordinal=0).exclude(
+                state=State.ACTIVE
+            ).delete()  # its id has no room for a further row, but the place of the only one is free
+            link = None if link is None else known.filter(pk=link.pk).first()
         if link is None:
             link = AccountLink(
                 org=org, customer=customer, account_id=account, ordinal=_next_ordinal(known, customer), linked_at=now
@@ -127,17 +135,21 @@ def read_account(text: str) -> str:
 def _next_ordinal(known: Any, customer: BillingCustomer) -> int:
     """0 for the first account ever, then the next number that was never used (it names a row in Salesforce)."""
     highest = known.aggregate(top=Max("ordinal"))["top"]
-    if highest is None:
+    if highest is None or (not _may_have_more(customer) and not known.filter(ordinal=0).exists()):
         return 0
     if highest >= MOST_FURTHER:
         raise Refusal("too_many_accounts", f"A billing customer has at most {MOST_FURTHER} further accounts.")
-    longest = CUSTOMER_ID_LENGTH - len(MARK) - 2
-    if len(customer.key) > longest:
+    if not _may_have_more(customer):
         raise Refusal(
             "key_too_long_for_more_accounts",
-            f"The id of {customer} has {len(customer.key)} characters; with several accounts it may have {longest} at most.",
+            f"The id of {customer} has {len(customer.key)} characters, and {LONGEST_KEY} at most with several accounts.",
         )
     return highest + 1
+
+
+def _may_have_more(customer: BillingCustomer) -> bool:
+    """Whether the id leaves room for the mark of further rows (MT-D1)."""
+    return len(customer.key) <= LONGEST_KEY
 
 
 def _told(link: AccountLink) -> dict[str, Any]:
@@ -162,10 +174,11 @@ def join_customers(customers: Sequence[BillingCustomer]) -> int:
     return joined
 
 
-def follow_matches(org: SalesforceOrg, *, now: datetime) -> int:
+def follow_matches(org: SalesforceOrg, *, now: datetime, tell: Tell | None = None) -> int:
     """Link the accounts that matching found for the product's customers; links by hand and kept-apart ones stay. How many.
 
-    A link that matching made follows when matching moves it; one that it takes back is removed.
+    A link that matching made follows when matching moves it; one that it takes back is removed. A customer that cannot be
+    linked stops no other: `tell` gets its key, a code and the reason.
     """
     changed = 0
     matched = RecordLink.objects.filter(org=org, entity=Entity.CUSTOMER, object=ACCOUNT)
@@ -179,7 +192,11 @@ def follow_matches(org: SalesforceOrg, *, now: datetime) -> int:
         for link in AccountLink.objects.filter(org=org, customer_id__in=customers):
             own.setdefault(link.customer_id, []).append(link)
         for pk, spine in chunk:
-            changed += _follow(customers[pk], own.get(pk, []), accounts.get(spine, ""), org=org, now=now)
+            try:
+                changed += _follow(customers[pk], own.get(pk, []), accounts.get(spine, ""), org=org, now=now)
+            except Refusal as refusal:
+                if tell is not None:
+                    tell(customers[pk].key, refusal.code, refusal.message)
     return changed
 
 
@@ -203,8 +220,16 @@ def on_merged(org: SalesforceOrg, name: str, pairs: Sequence[tuple[str, str]], /
     if name != ACCOUNT:
         return
     winners = last_winners(pairs)
-    for link in AccountLink.objects.filter(org=org, account_id__in=list(winners)).exclude(state=State.REMOVED):
-        _move(link, winners[link.account_id], now=now)
+    for chunk in batched(winners):
+        for link in AccountLink.objects.filter(org=org, account_id__in=chunk).exclude(state=State.REMOVED):
+            _move(link, winners[link.account_id], now=now)
+
+
+def batched(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Ids in pieces that one statement can name."""
+    rest = iter(ids)
+    while chunk := list(islice(rest, BATCH)):
+        yield chunk
 
 
 def last_winners(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -221,7 +246,12 @@ def last_winners(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def _move(link: AccountLink, winner: str, *, now: datetime) -> None:
     with transaction.atomic():
-        known = AccountLink.objects.select_for_update().filter(org=link.org, customer=link.customer)
+        BillingCustomer.objects.select_for_update().get(pk=link.customer_id)  # first, as every verb does it
+        loser = link.account_id
+        link.refresh_from_db()
+        if link.state == State.REMOVED or link.account_id != loser:
+            return  # a person was quicker
+        known = AccountLink.objects.filter(org=link.org, customer=link.customer)
         there = known.filter(account_id=winner).first()
         before = _told(link)
         if there is None:
@@ -242,8 +272,9 @@ def on_deleted(org: SalesforceOrg, name: str, ids: Sequence[str], /, *, run: Run
     """Clear the lookups to deleted accounts, keep the rows, raise one alert (MT-D3)."""
     if name != ACCOUNT:
         return
-    lost = AccountLink.objects.filter(org=org, account_id__in=ids, state=State.ACTIVE)
-    number = lost.update(state=State.SUSPENDED, reason="The account was deleted in Salesforce.", changed_at=now)
+    lost = [AccountLink.objects.filter(org=org, account_id__in=chunk, state=State.ACTIVE) for chunk in batched(ids)]
+    reason = "The account was deleted in Salesforce."
+    number = sum(each.update(state=State.SUSPENDED, reason=reason, changed_at=now) for each in lost)
     if number:
         audit.record("billing.links_suspended", actor=None, target=org, after={"links": number})
         _alert(org, now=now)
@@ -253,11 +284,14 @@ def on_revived(org: SalesforceOrg, name: str, ids: Sequence[str], /, *, run: Run
     """Accounts that came back from the recycle bin are linked again."""
     if name != ACCOUNT:
         return
-    back = AccountLink.objects.filter(org=org, account_id__in=ids, state=State.SUSPENDED)
-    for link in back:
+    found = (AccountLink.objects.filter(org=org, account_id__in=chunk, state=State.SUSPENDED) for chunk in batched(ids))
+    for given in (link for links in found for link in links):
         with transaction.atomic():
-            customer = BillingCustomer.objects.select_for_update().get(pk=link.customer_id)
+            customer = BillingCustomer.objects.select_for_update().get(pk=given.customer_id)
             known = AccountLink.objects.filter(org=org, customer=customer)
+            link = known.filter(pk=given.pk, state=State.SUSPENDED).first()
+            if link is None:
+                continue  # a person was quicker
             primary = link.is_primary and not known.filter(is_primary=True, state=State.ACTIVE).exists()
             ordinal = link.ordinal if primary or link.ordinal else _row_of_its_own(known, customer)
             known.filter(pk=link.pk).update(state=State.ACTIVE, reason="", changed_at=now, is_primary=primary, ordinal=ordinal)

@@ -9,7 +9,7 @@ from billing.objects import ACCOUNT, AUTO_NUMBER, BY_KEY, CUSTOMER_ACCOUNT, FORM
 from integrations.salesforce.metadata import CustomField, CustomObject, FieldPermission, ObjectPermission, PermissionSet
 from integrations.salesforce.metadata_package import CustomApp, CustomTab, MetadataPackage, PageLayout
 
-READERS, READERS_LABEL = "Metronome_User", "Metronome User"
+READERS, READERS_LABEL = "Metronome_User", "Metronome User Permission Set"
 WRITERS, WRITERS_LABEL = "Causeway_Billing", "Causeway Billing"
 APP, APP_LABEL = "Metronome", "Metronome App"
 NO_PREFIX = ""
@@ -24,7 +24,7 @@ def package_of(*, junction: bool = False) -> MetadataPackage:
     sets = ((READERS, READERS_LABEL, False), (WRITERS, WRITERS_LABEL, True))
     return MetadataPackage(
         objects=tuple(_object(each) for each in objects),
-        permission_sets=tuple(permission_set(name, label, objects, write=write) for name, label, write in sets),
+        permission_sets=tuple(permission_set(name, label, objects, write=write, apps=(APP,)) for name, label, write in sets),
         tabs=tuple(CustomTab(each.api_name(NO_PREFIX)) for each in objects),
         apps=(CustomApp(APP, APP_LABEL, tuple(each.api_name(NO_PREFIX) for each in _shown())),),
         layouts=tuple(_layout(each) for each in objects),
@@ -33,7 +33,7 @@ def package_of(*, junction: bool = False) -> MetadataPackage:
 
 def junction_beside(prefix: str) -> MetadataPackage:
     """The junction alone, for an org that has the managed package: an object of ours that points to the package's customers."""
-    sets = ((f"{READERS}_Accounts", f"{READERS_LABEL} Accounts", False), (WRITERS, WRITERS_LABEL, True))
+    sets = ((f"{READERS}_Accounts", "Metronome User Accounts", False), (WRITERS, WRITERS_LABEL, True))
     own = (CUSTOMER_ACCOUNT,)
     return MetadataPackage(
         objects=(_object(CUSTOMER_ACCOUNT, prefix),),
@@ -43,8 +43,10 @@ def junction_beside(prefix: str) -> MetadataPackage:
     )
 
 
-def permission_set(name: str, label: str, objects: Sequence[BillingObject], *, write: bool) -> PermissionSet:
-    """Read on all objects and fields (MT-D16), with `write` also everything that the push needs."""
+def permission_set(
+    name: str, label: str, objects: Sequence[BillingObject], *, write: bool, apps: tuple[str, ...] = ()
+) -> PermissionSet:
+    """Read on all objects and fields, and the app in the App Launcher (MT-07, MT-D16); with `write` all that the push needs."""
     rights = tuple(
         ObjectPermission(each.api_name(NO_PREFIX), read=True, create=write, edit=write, delete=write, view_all=True)
         for each in objects
@@ -55,7 +57,8 @@ def permission_set(name: str, label: str, objects: Sequence[BillingObject], *, w
     )  # fmt: skip
     tabs = tuple(each.api_name(NO_PREFIX) for each in objects)
     what = "Read and write" if write else "Read"
-    return PermissionSet(name, label, f"{what} access to the billing objects.", fields=fields, objects=rights, tabs=tabs)
+    about = f"{what} access to the billing objects."
+    return PermissionSet(name, label, about, fields=fields, objects=rights, tabs=tabs, apps=apps)
 
 
 def _object(each: BillingObject, prefix: str = NO_PREFIX) -> CustomObject:

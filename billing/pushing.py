@@ -45,7 +45,7 @@ def check(recorder: Recorder, org: SalesforceOrg, settings: BillingSettings, *, 
         first = lacks[0].message
         more = f" And {len(lacks) - 1:,} more." if len(lacks) > 1 else ""
         raise RunStopped("not_installed", f"Nothing was written: {first}{more}", Run.State.FAILED)
-    linking.follow_matches(org, now=now)
+    linking.follow_matches(org, now=now, tell=recorder.object("Account links").failed)
 
 
 def push_object(recorder: Recorder, settings: BillingSettings, key: str, *, now: datetime) -> None:

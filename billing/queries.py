@@ -9,8 +9,8 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, QuerySet
 
-from billing import preflight
-from billing.kinds import kind_of, target_of
+from billing import held, preflight
+from billing.kinds import kind_of
 from billing.linking import work_list
 from billing.models import (
     AccountLink,
@@ -29,14 +29,12 @@ from billing.objects import ACCOUNT, BY_KEY, CUSTOMER_ACCOUNT, OBJECTS, BillingO
 from billing.push import JOB
 from billing.records import MODELS, in_scope, objects_of
 from integrations.access import Refusal
-from integrations.lake import reading
 from integrations.lake.engine import open_engine
 from integrations.models import Customer, OutboxRow, OutboxTarget, Run, SalesforceOrg
 from integrations.sync.mirror import tables
 
 MOST_SHOWN = 100  # records of a kind on the page of a customer
 SUGGESTED = 3  # accounts offered for a customer
-HELD = "SELECT key_, id_ FROM accepted WHERE {{has($keys, key_)}}"
 ALIKE = """
 SELECT "Id" AS id, "Name" AS name, {{lower({{trim("Name")}})}} AS folded FROM accounts
 WHERE {{has($names, {{lower({{trim("Name")}})}})}} ORDER BY "CreatedDate", "Id"
@@ -221,18 +219,7 @@ def summaries_of(customer: Customer, *, invoices: int = 3) -> list[Summary]:
 
 def held_ids(org: SalesforceOrg, object_key: str, keys: Sequence[str]) -> dict[str, str]:
     """Salesforce ids of what the org accepted of these rows, by key."""
-    settings = preflight.settings_of(org)
-    if not settings.prefix_known or not keys:
-        return {}
-    target = target_of(org, settings, object_key)
-    if target.accepted is None:
-        return {}
-    relation = reading.newest(target.accepted, columns=["key_", "id_"])
-    if not relation.files:
-        return {}
-    with open_engine() as engine:
-        engine.bind("accepted", relation)
-        return {key: found or "" for key, found in engine.rows(HELD, keys=list(keys))}
+    return held.held_ids(preflight.settings_of(org), object_key, keys)
 
 
 def waiting_rows(org: SalesforceOrg, customer: BillingCustomer) -> list[OutboxRow]:

@@ -48,6 +48,16 @@ def in_scope(org: SalesforceOrg, settings: BillingSettings, key: str) -> QuerySe
     return records.filter(customer_key__in=customers)
 
 
+def unlinked(org: SalesforceOrg, settings: BillingSettings) -> QuerySet[Any]:
+    """Customers that left the scope because their last link went: what they still have there must not stay linked (MT-D3)."""
+    links = AccountLink.objects.filter(org=org)
+    if settings.scope == BillingSettings.Scope.ALL:
+        return BillingCustomer.objects.none()
+    active = links.filter(state=AccountLink.State.ACTIVE).values("customer_id")
+    lost = links.exclude(state=AccountLink.State.ACTIVE).values("customer_id")
+    return BillingCustomer.objects.filter(deleted_at=None, pk__in=lost).exclude(pk__in=active)
+
+
 def objects_of(settings: BillingSettings) -> tuple[BillingObject, ...]:
     """What is pushed into the connection, parents first: the eight objects, and the junction where it was chosen."""
     wants_junction = settings.many_accounts == BillingSettings.ManyAccounts.JUNCTION

@@ -12,13 +12,13 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
-from billing import payloads
-from billing.linking import links_of
+from billing import held, payloads
+from billing.linking import Linked, links_of
 from billing.models import BillingCustomer, BillingSettings
 from billing.objects import BY_KEY, DATE, DATE_TIME, LOOKUP, NUMBER, BillingObject, payload_columns
-from billing.records import PARENT, gone, in_scope
+from billing.records import PARENT, gone, in_scope, unlinked
 from integrations.lake.types import arrow_type
 from integrations.models import SalesforceOrg
 
@@ -56,13 +56,17 @@ def schema_of(billing_object: BillingObject, prefix: str) -> pa.Schema:
     return pa.schema([*texts, pa.field("remove", pa.bool_()), *fields])
 
 
-def stream(org: SalesforceOrg, settings: BillingSettings, key: str, *, now: datetime, told: Told) -> pa.RecordBatchReader:
-    """All desired rows of an object."""
+def stream(
+    org: SalesforceOrg, settings: BillingSettings, key: str, *, now: datetime, told: Told, scoped: bool = False
+) -> pa.RecordBatchReader:
+    """All desired rows of an object; `scoped` leaves out what is only told to let go of its account."""
     billing_object = BY_KEY[key]
     schema = schema_of(billing_object, settings.prefix)
     wording = payloads.Wording(now, settings.current_wording, settings.pending_wording, settings.last_included_day)
-    special = {"customers": customer_rows, "customer-accounts": junction_rows}
-    rows = special[key](org, settings) if key in special else plain_rows(org, settings, key)
+    if key == "customers":
+        rows = customer_rows(org, settings, scoped=scoped)
+    else:
+        rows = junction_rows(org, settings) if key == "customer-accounts" else plain_rows(org, settings, key)
     build = _Builder(billing_object, settings.prefix, schema, wording, told)
     return pa.RecordBatchReader.from_batches(schema, build.batches(rows))
 
@@ -78,31 +82,48 @@ def plain_rows(org: SalesforceOrg, settings: BillingSettings, key: str) -> Itera
         yield {"key": record_key, "remove": True}
 
 
-def customer_rows(org: SalesforceOrg, settings: BillingSettings) -> Iterator[Mapping[str, Any]]:
-    """One row for each customer, and one more for each further account (MT-D1)."""
-    records = in_scope(org, settings, "customers")
-    further = settings.many_accounts == BillingSettings.ManyAccounts.ROWS
-    for chunk in _chunks(records.order_by("pk").values("pk", "key", "name").iterator(BATCH)):
+def customer_rows(org: SalesforceOrg, settings: BillingSettings, *, scoped: bool = False) -> Iterator[Mapping[str, Any]]:
+    """One row for each customer, and one more for each further account (MT-D1). Customers that lost their last account lose it
+    there too, if they are there (MT-D3); `scoped` leaves them out."""
+    for chunk in _customers(in_scope(org, settings, "customers")):
         links = links_of(org, [row["pk"] for row in chunk])
         for row in chunk:
-            own = links.get(row["pk"], [])
-            primary = next((link for link in own if link.is_primary and link.is_active), None)
-            yield {**row, "account_id": primary.account_id if primary else None}
-            for link in own:
-                if link.ordinal and (link.is_removed or link.is_primary or not further):
-                    yield {**row, "ordinal": link.ordinal, "remove": True}
-                elif link.ordinal:  # the row of a deleted account stays, without it (MT-D3)
-                    yield {**row, "ordinal": link.ordinal, "account_id": link.account_id if link.is_active else None}
+            yield from _rows_of(row, links.get(row["pk"], []), settings)
+    if scoped:
+        return
+    for chunk in _customers(unlinked(org, settings)):
+        links = links_of(org, [row["pk"] for row in chunk])
+        there = held.held_ids(settings, "customers", [row["key"] for row in chunk])
+        for row in chunk:
+            if row["key"] in there:
+                yield from _rows_of(row, links.get(row["pk"], []), settings)
+
+
+def _rows_of(row: Mapping[str, Any], own: list[Linked], settings: BillingSettings) -> Iterator[Mapping[str, Any]]:
+    further = settings.many_accounts == BillingSettings.ManyAccounts.ROWS
+    primary = next((link for link in own if link.is_primary and link.is_active), None)
+    yield {**row, "account_id": primary.account_id if primary else None}
+    for link in own:
+        if link.ordinal and (link.is_removed or link.is_primary or not further):
+            yield {**row, "ordinal": link.ordinal, "remove": True}
+        elif link.ordinal:  # the row of a deleted account stays, without it (MT-D3)
+            yield {**row, "ordinal": link.ordinal, "account_id": link.account_id if link.is_active else None}
+
+
+def _customers(records: QuerySet[Any]) -> Iterator[list[Any]]:
+    return _chunks(records.order_by("pk").values("pk", "key", "name").iterator(BATCH))
 
 
 def junction_rows(org: SalesforceOrg, settings: BillingSettings) -> Iterator[Mapping[str, Any]]:
-    """One row for each account of each customer, the primary one too; those of removed links go."""
-    for chunk in _chunks(in_scope(org, settings, "customers").order_by("pk").values("pk", "key", "name").iterator(BATCH)):
-        links = links_of(org, [row["pk"] for row in chunk])
-        for row in chunk:
-            for link in links.get(row["pk"], []):
-                own = {"key": f"{row['key']}:{link.account_id}", "name": row["name"], "customer_key": row["key"]}
-                yield {**own, "account_id": link.account_id, "remove": not link.is_active}
+    """One row for each account of each customer, the primary one too; those of removed links go, also of customers that have
+    no other account and so left the scope."""
+    for records in (in_scope(org, settings, "customers"), unlinked(org, settings)):
+        for chunk in _customers(records):
+            links = links_of(org, [row["pk"] for row in chunk])
+            for row in chunk:
+                for link in links.get(row["pk"], []):
+                    own = {"key": f"{row['key']}:{link.account_id}", "name": row["name"], "customer_key": row["key"]}
+                    yield {**own, "account_id": link.account_id, "remove": not link.is_active}
 
 
 def _chunks(rows: Iterator[Any]) -> Iterator[list[Any]]:

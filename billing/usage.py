@@ -8,6 +8,7 @@ from decimal import Decimal
 from billing import incoming
 from billing.gauge import Gauge
 from billing.incoming import Row, Wrong
+from billing.merged import called_by_product, heirs_of
 from billing.models import BillableMetric, BillingCustomer, IngestAlias, UsageRecord
 from billing.pricing import ZERO, Period
 from integrations.sync import retrying
@@ -94,13 +95,13 @@ def _read(given: object, *, now: datetime) -> Row:
 
 
 def customers_called(names: Iterable[str]) -> dict[str, str]:
-    """Billing customers by their id or an ingest alias (MT-22)."""
+    """Billing customers by their id, an ingest alias (MT-22), or a name of the product's customer that each of them is."""
     wanted = set(names)
     found = {key: key for key in BillingCustomer.objects.filter(deleted_at=None, key__in=wanted).values_list("key", flat=True)}
     aliases = IngestAlias.objects.filter(deleted_at=None, alias__in=wanted - found.keys()).order_by("key")
     for alias, customer in aliases.values_list("alias", "customer_key"):
         found.setdefault(alias, customer)
-    return found
+    return found | called_by_product(wanted - found.keys())
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------------
@@ -127,14 +128,49 @@ def uses_of(metric: BillableMetric, customers: Collection[str] | None, period: P
 
 
 def reports_of(metric: BillableMetric, customers: Collection[str] | None, period: Period) -> Iterator[Use]:
-    """The reported uses."""
-    wanted = None if customers is None else set(customers)
+    """The reported uses; those of a billing customer that went with a merge count for the one that is left."""
+    heirs = heirs_of(customers)
+    wanted = None if customers is None else {*customers, *heirs}
     rows = UsageRecord.objects.filter(metric_key=metric.key, at__gte=period.start, at__lt=period.end).order_by()
     if wanted is not None and len(wanted) <= MOST_NAMED:
         rows = rows.filter(customer_key__in=wanted)
     for row in rows.values_list("customer_key", "at", "quantity", "unique_value").iterator(5_000):
         if wanted is None or row[0] in wanted:
-            yield row
+            yield (heirs[row[0]], *row[1:]) if row[0] in heirs else row
+
+
+Place = tuple[str, Period]  # a billing customer and a period
+
+
+def gauge_reports(metric: BillableMetric, wanted: Collection[Place]) -> dict[Place, Gauge]:
+    """What was reported of some customers in a period of each, in one pass."""
+    names, span = _covering(wanted)
+    return _gauge(metric, wanted, reports_of(metric, names, span))
+
+
+def gauge_events(metric: BillableMetric, wanted: Collection[Place]) -> dict[Place, Gauge]:
+    """The same of events."""
+    from billing import events  # loads Arrow
+
+    names, span = _covering(wanted)
+    return _gauge(metric, wanted, events.uses_of(metric, names, span))
+
+
+def _covering(wanted: Collection[Place]) -> tuple[set[str], Period]:
+    periods = [period for _, period in wanted]
+    return {key for key, _ in wanted}, Period(min(each.start for each in periods), max(each.end for each in periods))
+
+
+def _gauge(metric: BillableMetric, wanted: Collection[Place], uses: Iterable[Use]) -> dict[Place, Gauge]:
+    periods: dict[str, list[Period]] = {}
+    for key, period in wanted:
+        periods.setdefault(key, []).append(period)
+    found: dict[Place, Gauge] = {}
+    for key, at, quantity, value in uses:
+        for period in periods.get(key, ()):
+            if period.start <= at < period.end:
+                found.setdefault((key, period), Gauge(metric.aggregation)).add(at, quantity, value)
+    return found
 
 
 def count_events(metric: BillableMetric, period: Period) -> dict[str, Gauge]:
@@ -156,22 +192,58 @@ def aggregate(how: str, rows: Iterable[tuple[datetime, Decimal, str]]) -> Decima
     return gauge.result
 
 
+MEANINGS = {
+    BillableMetric.Aggregation.MAX: "the largest of all customers",
+    BillableMetric.Aggregation.UNIQUE: "the different values of all customers; what several of them name counts once",
+    BillableMetric.Aggregation.LATEST: "the latest of each customer up to that day, added up",
+}
+
+
 @dataclass(frozen=True)
 class Chart:
-    """Usage of a metric by customer, and of all of them on each UTC day."""
+    """Usage of a metric by customer, and of all of them on each UTC day; `meaning` says how a day's number comes about where
+    customers are not simply added up."""
 
     customers: dict[str, Decimal]
     days: list[tuple[date, Decimal]]
+    meaning: str = ""
 
 
 def chart(metric: BillableMetric, period: Period) -> Chart:
     """Usage of every customer in a period of whole UTC days, reported and from events, in one pass over the uses."""
     whole: dict[str, Gauge] = {}
-    parts: dict[tuple[date, str], Gauge] = {}
+    by_day = _Days(metric.aggregation)
     for customer, at, quantity, value in uses_of(metric, None, period):
         whole.setdefault(customer, Gauge(metric.aggregation)).add(at, quantity, value)
-        parts.setdefault((at.astimezone(UTC).date(), customer), Gauge(metric.aggregation)).add(at, quantity, value)
-    days = dict.fromkeys((period.start.date() + timedelta(days=n) for n in range((period.end - period.start).days)), ZERO)
-    for (day, _), gauge in parts.items():
-        days[day] += gauge.result
-    return Chart({customer: gauge.result for customer, gauge in whole.items()}, sorted(days.items()))
+        by_day.add(customer, at, quantity, value)
+    days = [period.start.date() + timedelta(days=n) for n in range((period.end - period.start).days)]
+    meaning = MEANINGS.get(BillableMetric.Aggregation(metric.aggregation), "")
+    return Chart({customer: gauge.result for customer, gauge in whole.items()}, by_day.of(days), meaning)
+
+
+class _Days:
+    """What all customers used on each UTC day. Uses are counted and summed over customers; of values the largest or the number
+    of different ones counts, which do not add up; of a level (`latest`) each customer's last one up to the day is added."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.parts: dict[tuple[date, str], Gauge] = {}
+
+    def add(self, customer: str, at: datetime, quantity: Decimal, value: str) -> None:
+        """One use."""
+        key = (at.astimezone(UTC).date(), customer if self.how == BillableMetric.Aggregation.LATEST else "")
+        self.parts.setdefault(key, Gauge(self.how)).add(at, quantity, value)
+
+    def of(self, days: Sequence[date]) -> list[tuple[date, Decimal]]:
+        """The number of each day; 0 for one without any use."""
+        if self.how != BillableMetric.Aggregation.LATEST:
+            return [(day, self.parts[day, ""].result if (day, "") in self.parts else ZERO) for day in days]
+        levels: dict[str, Decimal] = {}
+        told: dict[date, dict[str, Decimal]] = {}
+        for (day, customer), gauge in self.parts.items():
+            told.setdefault(day, {})[customer] = gauge.result
+        found = []
+        for day in days:
+            levels |= told.get(day, {})
+            found.append((day, sum(levels.values(), ZERO)))
+        return found

@@ -1,5 +1,6 @@
 """Everything that the connection pages and their API read, in a fixed number of queries."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,33 @@ class Line:
     last: Run | None
     next_at: datetime | None
     enabled: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What a domain that works all the time, not in runs, says of itself on the page of a connection.
+
+    `state` is label, tone and icon of its badge; `moments` and `numbers` are facts by their label.
+    """
+
+    title: str
+    url: str
+    state: tuple[str, str, str]
+    moments: tuple[tuple[str, datetime | None], ...] = ()
+    numbers: tuple[tuple[str, int], ...] = ()
+
+
+_panels: dict[str, Callable[[SalesforceOrg, datetime], Panel | None]] = {}
+
+
+def register_panel(domain: str, read: Callable[[SalesforceOrg, datetime], Panel | None]) -> None:
+    """Show `read(org, now)` on the page of each connection, unless it is None; called from a domain's `apps.py`."""
+    _panels[domain] = read
+
+
+def read_panels(org: SalesforceOrg, *, now: datetime) -> list[Panel]:
+    """The panels of a connection, by title."""
+    return sorted((panel for read in _panels.values() if (panel := read(org, now))), key=lambda panel: panel.title)
 
 
 def read_lines(org: SalesforceOrg) -> list[Line]:
@@ -81,6 +109,7 @@ def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
         "org": org,
         "shown": state_of(org),
         "lines": shown_lines(lines),
+        "panels": read_panels(org, now=now),
         "switched_off": len(lines) - len(shown_lines(lines)),
         "last_run": max(ended, key=lambda run: run.pk, default=None),
         "next_at": min(next_times, default=None),

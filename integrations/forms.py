@@ -231,7 +231,7 @@ class SettingsForm(forms.ModelForm):
 
     class Meta:
         model = SalesforceOrg
-        fields = ["name", "environment", "okr_enabled", "product_enabled", "billing_enabled", "sign_in_enabled"]
+        fields = ["name", "environment", "okr_enabled", "product_enabled", "billing_enabled", "provisioning_enabled", "sign_in_enabled"]
 
 
 class ConfirmNameForm(forms.Form):

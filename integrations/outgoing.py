@@ -43,6 +43,14 @@ class CallFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What came back; `body` is cut to nothing where the answer is not wanted."""
+
+    status: int
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
 class Target:
     """A checked address. `path` holds the query too; `is_inner`: named by the setting, so private addresses are right."""
 
@@ -102,7 +110,7 @@ def addresses_of(target: Target, *, seconds: float = DEADLINE) -> list[str]:
         try:
             found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
             answer.put(list(dict.fromkeys(str(each[4][0]) for each in found)))
-        except OSError:
+        except (OSError, UnicodeError):  # a label that IDNA does not know is no OSError
             answer.put([])
 
     threading.Thread(target=look_up, name="look-up", daemon=True).start()  # getaddrinfo itself knows no deadline
@@ -114,11 +122,21 @@ def addresses_of(target: Target, *, seconds: float = DEADLINE) -> list[str]:
 
 def post(target: Target, *, body: bytes, headers: Mapping[str, str], seconds: float = DEADLINE) -> int:
     """POST `body`; gives the HTTP status, whatever it is. `TargetRefused` or `CallFailed` when there is none."""
+    return ask(target, method="POST", body=body, headers=headers, seconds=seconds, largest=0).status
+
+
+def ask(
+    target: Target, *, method: str, body: bytes | None, headers: Mapping[str, str], seconds: float = DEADLINE, largest: int
+) -> Reply:
+    """Any request; status and body, of which at most `largest` bytes are taken (0: none is read).
+
+    `TargetRefused` or `CallFailed` when there is no answer, or when it is larger.
+    """
     ends = time.monotonic() + seconds
     address = check_addresses(target, addresses_of(target, seconds=seconds))
     try:
         with contextlib.closing(_connect(target, address, ends)) as sock, _ended_at(ends, sock):
-            return _ask(target, sock, body, headers)
+            return _ask(target, sock, method, body, headers, largest)
     except (OSError, http.client.HTTPException) as error:
         raise CallFailed(_words(target, error, timed_out=time.monotonic() >= ends)) from None
 
@@ -136,14 +154,22 @@ def _connect(target: Target, address: str, ends: float) -> socket.socket:
         raise
 
 
-def _ask(target: Target, sock: socket.socket, body: bytes, headers: Mapping[str, str]) -> int:
-    """One request on an open connection. What the answer says beside its status does not matter and is not read."""
+def _ask(
+    target: Target, sock: socket.socket, method: str, body: bytes | None, headers: Mapping[str, str], largest: int
+) -> Reply:
+    """One request on an open connection."""
     usual = target.port == (443 if target.scheme == "https" else 80)
     connection = http.client.HTTPConnection(target.host, target.port)
     connection.sock = sock
     host = target.host if usual else f"{target.host}:{target.port}"
-    connection.request("POST", target.path, body=body, headers={**headers, "Host": host, "Connection": "close"})
-    return connection.getresponse().status
+    connection.request(method, target.path, body=body, headers={**headers, "Host": host, "Connection": "close"})
+    answer = connection.getresponse()
+    if not largest:
+        return Reply(answer.status)
+    taken = answer.read(largest + 1)
+    if len(taken) > largest:
+        raise CallFailed(f"The answer of {target.host} is larger than {largest:,} bytes.")
+    return Reply(answer.status, taken)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The API under /api/v1/, all domains."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from billing.api import register_billing
@@ -13,6 +14,12 @@ from integrations.api.outbox import GuardViewSet, HumanEditViewSet, OutboxRowVie
 from integrations.api.runs import RunViewSet
 from integrations.product.api import register_product
 from okr.api import register_okr
+from provisioning.automations.api import register_automations
+from provisioning.catalogue.api import register_catalogue
+from provisioning.entitlements.api import register_entitlements
+from provisioning.mapping.api import register_mappings
+from provisioning.provision.api import register_provisions
+from provisioning.views.intake import receive
 
 router = SimpleRouter()
 router.register("connections", ConnectionViewSet, basename="connection")
@@ -35,5 +42,14 @@ router.register("outbox/edits", HumanEditViewSet, basename="outbox-edit")
 register_product(router)
 register_okr(router)
 register_billing(router)
+register_automations(router)
+register_catalogue(router)
+register_mappings(router)
+register_entitlements(router)
+register_provisions(router)
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("provisioning/salesforce/", receive, name="provisioning_salesforce"),
+    path("provisioning/salesforce/<str:key>/", receive, name="provisioning_salesforce_message"),
+    *router.urls,
+]

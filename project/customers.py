@@ -21,6 +21,7 @@ from integrations.salesforce.ids import is_id
 from integrations.salesforce.values import read_moment
 from integrations.sorting import order_of
 from integrations.sync.matching import duplicates
+from provisioning.queries import subscriptions_of
 
 Record = Customer | EndUser
 State, Action = RecordLink.State, LinkEvent.Action
@@ -168,6 +169,7 @@ def read_customer(customer: Customer, *, user: Person) -> dict[str, Any]:
         "aliases": customer.aliases.order_by("kind", "value"),
         "usage": _usage(customer),
         "billing": summaries_of(customer),
+        "subscriptions": subscriptions_of(customer, now=timezone.now()),
         **_record(customer, Entity.CUSTOMER),
     }
 

@@ -11,6 +11,7 @@ _TOKEN = re.compile(
     r"|(?i:(?:bearer|api-key)\s+)[A-Za-z0-9._~+/=!-]{8,}"
     r"|(?i:(?:access_token|refresh_token|client_secret|password|assertion|code_verifier|sessionId)"
     r"[\"']?(?:=|\s*:\s*|>)[\"']?)[^\s\"'&<,}]{4,}"
+    r"|cwp_[A-Za-z0-9_-]{16,}"  # integration key at the end of an outbound message's address
     r"|(?i:[?&]code=)[^\s\"'&<]{4,}"  # an authorization code in an address; plain "code" is our own word
 )
 

@@ -116,6 +116,7 @@ INSTALLED_APPS = [
     "integrations.product",
     "okr",
     "billing",
+    "provisioning",
 ]
 
 MIDDLEWARE = [
@@ -315,8 +316,15 @@ SPECTACULAR_SETTINGS = {
         "RecordLinkState": "integrations.models.RecordLink.State",
         "OutboxTargetState": "integrations.models.OutboxTarget.State",
         "OutboxRowState": "integrations.models.OutboxRow.State",
+        "ProvisionStepName": "provisioning.provision.steps.NAMES",
     },
 }
+
+# Entitlement checks are answered from the memory of each web process (see provisioning.entitlements.front).
+ENTITLEMENT_FRONT = _yes_or_no("ENTITLEMENT_FRONT", default=True)
+# Calls a minute of one key to one web process that Django answers (consuming, reporting, unusual checks).
+ENTITLEMENT_RATE = _whole_number("ENTITLEMENT_RATE", default=60_000, at_least=1)
+ENTITLEMENT_CUSTOMERS = _whole_number("ENTITLEMENT_CUSTOMERS", default=100_000, at_least=1)  # remembered by each process
 
 # --- Static files, language, time ----------------------------------------------------------------------------------
 STATIC_URL = "/static/"

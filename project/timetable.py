@@ -35,6 +35,9 @@ def timetable() -> list[Slot]:
         Slot("revocations", "*/5 * * * *", "Revoke what a disconnect could not", call="integrations.tasks.retry_revocations"),
         Slot("blocked addresses", "*/15 * * * *", "Try orgs that refused our address", call="integrations.tasks.retry_blocked"),
         Slot("product flush", "* * * * *", "Put waiting events into the lake", call="integrations.product.ingest.tasks.flush"),
+        Slot("provisioning", "* * * * *", "Look for won deals, go on with waiting ones", call="provisioning.tasks.keep_going"),
+        Slot("usage from events", "* * * * *", "Count usage", call="provisioning.tasks.count_events"),
+        Slot("subscriptions", "*/5 * * * *", "Note what ended", call="provisioning.tasks.keep_subscriptions"),
         Slot("usage watch", "*/10 * * * *", "Notice API use that is not ours", call="integrations.tasks.watch_usage"),
         Slot("product copy", "*/10 * * * *", "Copy changed customers", call="integrations.product.segments.tasks.keep_copy"),
         Slot("mirror read", "0 0 * * *", "Read what changed in Salesforce (PX-14)", job="mirror.read"),
@@ -50,6 +53,7 @@ def timetable() -> list[Slot]:
         Slot("mirror reconcile", "0 5 * * *", "Compare the mirror with Salesforce", job="mirror.reconcile"),
         Slot("mirror formulas", "30 5 * * *", "Compare calculated fields where it is due", job="mirror.formulas"),
         Slot("posture", "20 5 * * *", "Check permissions of the integration users", call="integrations.tasks.check_posture"),
+        Slot("provisioning check", "40 5 * * *", "Look what provisioning needs in the orgs", job="provisioning.check"),
         Slot("okr watch", "*/10 * * * *", "Key results of connections that are down say so", call="okr.tasks.watch"),
         Slot("lake upkeep", "20 1,7,13,19 * * *", "Compact the lake, delete what must go", job="lake.upkeep"),
         Slot("outbox verify", "0 6 * * 0", "Compare what we wrote with live values (R-154)", job="outbox.verify"),
@@ -57,6 +61,7 @@ def timetable() -> list[Slot]:
         Slot("product purge", "45 1 * * *", "Forget old event counts", call="integrations.product.ingest.tasks.purge"),
         Slot("billing rate", "10 6 * * *", "Work out invoices from usage and prices", job="billing.rate"),
         Slot("billing push", "0 7 * * *", "Push billing objects to Salesforce (MT-14)", job="billing.push"),
+        Slot("provisioning purge", "55 1 * * *", "Forget old calls of Salesforce", call="provisioning.tasks.purge"),
         Slot("purge", "40 1 * * *", "Delete row outcomes and runs past their retention", call="integrations.tasks.purge"),
     ]
 

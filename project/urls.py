@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from project import back_office, customer_views, health, views, why_views
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path("product/", include("integrations.product.urls")),
     path("okr/", include("okr.urls")),
     path("billing/", include("billing.urls")),
+    path("provisioning/", include("provisioning.urls")),
     path("customers/", customer_views.customer_list, name="customers"),
     path("customers/export.csv", customer_views.customers_csv, name="customers_csv"),
     path("customers/conflicts/", customer_views.conflicts, name="customer_conflicts"),
@@ -34,7 +35,7 @@ urlpatterns = [
     path("oauth/", include("social_django.urls", namespace="social")),
     path("admin/", admin.site.urls),
     path("api/schema/", login_required(SpectacularAPIView.as_view()), name="schema"),
-    path("api/docs/", login_required(SpectacularSwaggerView.as_view(url_name="schema")), name="api_docs"),
+    path("api/docs/", login_required(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api_docs"),
     path("api/v1/", include("project.api_urls")),
     path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", health.healthz, name="healthz"),

@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.utils import timezone
 
@@ -13,6 +15,56 @@ from integrations.models import SalesforceOrg
 from integrations.sync import jobs
 from tests.cast import Cast, make_cast
 from tests.demo import DemoOrgHandle, running_demo_org
+from tests.patience import be_patient, shorten_pauses
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
+DATABASE = {"db", "transactional_db", "live_server"}  # fixtures that give a test our database; others ask for them
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-database", action="store_true",
+        help="Only tests that use our database, and of those that run once with each engine of the lake the DuckDB ones: "
+        "what another kind of database can change.",
+    )  # fmt: skip
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Tests that share a fixture of their file run in one process, or each process would make it anew. Groups that their files
+    name come first: a long one at the end would leave the other processes idle."""
+    named = {item for item in items if item.get_closest_marker("xdist_group")}
+    for item in items:
+        if item not in named and shares_with_its_file(item):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+    yield
+    items.sort(key=lambda item: item not in named)
+    if config.getoption("--only-database"):
+        left_out = [item for item in items if not depends_on_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if depends_on_database(item)]
+
+
+def shares_with_its_file(item: pytest.Item) -> bool:
+    """Whether the test asks for a fixture that its file's tests have together."""
+    known = getattr(item, "_fixtureinfo", None)
+    return known is not None and any(each[-1].scope == "module" for each in known.name2fixturedefs.values())
+
+
+def depends_on_database(item: pytest.Item) -> bool:
+    """Whether the test could end differently with another kind of database."""
+    uses = item.get_closest_marker("django_db") is not None or DATABASE & set(getattr(item, "fixturenames", ()))
+    given = getattr(item, "callspec", None)
+    by_clickhouse = given is not None and any(str(value).startswith("chdb") for value in given.params.values())
+    return bool(uses) and not by_clickhouse
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_folder() -> None:
+    """WhiteNoise warns once a client when nobody has collected static files, which no test needs."""
+    django_settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +105,15 @@ def demo_org_process(tmp_path_factory) -> Iterator[DemoOrgHandle]:
 
 
 @pytest.fixture
-def demo_org(demo_org_process: DemoOrgHandle, settings) -> DemoOrgHandle:
-    """The demo org, fresh for this test, and allowed as a connection's host."""
+def demo_org(demo_org_process: DemoOrgHandle, settings, monkeypatch) -> DemoOrgHandle:
+    """The demo org, fresh for this test, and allowed as a connection's host. It is waited for, however slow the machine is."""
     demo_org_process.reset()
     settings.DEMO_ORG_URL = demo_org_process.url
     policy = copy.deepcopy(settings.CONTENT_SECURITY_POLICY)
     policy["DIRECTIVES"]["form-action"].append(demo_org_process.url)
     settings.CONTENT_SECURITY_POLICY = policy
+    be_patient(monkeypatch)
+    shorten_pauses(monkeypatch)
     return demo_org_process
 
 

@@ -108,7 +108,7 @@ def metric(request: HttpRequest, pk: int) -> HttpResponse:
     rows = [{"customer": known.get(key), "key": key, "used": used} for key, used in page.object_list]
     most = max((n for _, n in chart.days), default=0)
     told = {"metric": found, "page": page, "rows": rows}
-    return render(request, "billing/metric.html", {**told, "days": chart.days, "most": most})
+    return render(request, "billing/metric.html", {**told, "days": chart.days, "most": most, "meaning": chart.meaning})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -23,7 +23,6 @@ from integrations.salesforce.ids import is_id
 from integrations.sync import runs
 
 PAGE = 50
-MOST_PEOPLE = 100
 
 
 @require_safe
@@ -87,9 +86,11 @@ def settings(request: HttpRequest, org_id: int) -> HttpResponse:
             return render(request, "billing/settings.html", {**context, "changes": changes})
         before = {name: getattr(saved, name) for name in form.changed_data}
         made = form.save(commit=False)
-        if "prefix" in form.changed_data:
+        names = list(form.changed_data)
+        if "prefix" in names:
             made.prefix_known, made.missing, made.checked_at = True, [], None
-        made.save()
+            names += ["prefix_known", "missing", "checked_at"]
+        made.save(update_fields=names)  # a check at the same time writes what it found
         after = {name: getattr(made, name) for name in form.changed_data}
         audit.record("billing.settings", actor=request.user, target=org, before=before, after=after)
         messages.success(request, "Saved. The next push follows it.")
@@ -128,7 +129,7 @@ def people(request: HttpRequest, org_id: int) -> HttpResponse:
     text = request.POST.get("usernames", "")
     found: list[tuple[str, str]] = []
     if request.method == "POST":
-        names = text.replace(",", "\n").splitlines()[:MOST_PEOPLE]
+        names = text.replace(",", "\n").splitlines()
         try:
             found = list(deploying.assign_people(org, names, actor=request.user, now=timezone.now()).items())
         except (SalesforceError, Refusal) as error:

@@ -81,6 +81,7 @@ def serve(options: argparse.Namespace) -> int:
     removal.purge_expired(org)
     calm_collector()
     RUNNERS.of(org)  # takes up the bulk jobs that an earlier process left unfinished
+    org.automation.resume()  # and the flows and messages
     shown = f"[{options.host}]" if ":" in options.host else options.host
     org.info.base_url = f"{'https' if options.tls else 'http'}://{shown}:{options.port}"
     secure: dict[str, Any] = {}

@@ -96,13 +96,14 @@ def remembered_names(work: Written) -> list[str]:
         wanted += [name for name in DEAL_FIELDS if work.stored.find(name) and name not in wanted]
     if work.stored.name == "OpportunityLineItem":
         wanted.append("OpportunityId")
-    return wanted + [name for name in REMEMBERED.get(work.stored.name, ()) if work.stored.find(name) and name not in wanted]
+    wanted += [name for name in REMEMBERED.get(work.stored.name, ()) if work.stored.find(name) and name not in wanted]
+    return wanted + [name for name in work.org.automation.watched_fields(work.stored) if name not in wanted]
 
 
 def _remembered_fields(work: Written, part: Part) -> list[str]:
     """The fields to remember of a part: of those with history only the ones that it changes."""
     always = {*DEAL_FIELDS, "OpportunityId"} if work.stored.name.startswith("Opportunity") else set()
-    always |= set(REMEMBERED.get(work.stored.name, ()))
+    always |= {*REMEMBERED.get(work.stored.name, ()), *work.org.automation.watched_fields(work.stored)}
     return [name for name in remembered_names(work) if name in part.names or name in always]
 
 
@@ -120,6 +121,8 @@ def follow(work: Written) -> None:
         for follower in FOLLOWERS:
             follower(work, part)
         write_history(work, part)
+    for part in work.parts:  # last: what flows start with is what was saved and what followed from it
+        work.org.automation.follow(work, part)
 
 
 def set_columns(work: Written, ids: Sequence[str], values: dict[str, str], *, object_name: str = "", where: str = "") -> None:
@@ -264,6 +267,7 @@ def roll_up_deals(work: Written, deals: Sequence[str]) -> None:
     derive_deal(deed, deals)
     write_deal_history(deed, part)
     write_history(deed, part)
+    work.org.automation.follow(deed, part)
 
 
 def _close_case(work: Written, part: Part) -> None:

@@ -16,11 +16,12 @@ from starlette.routing import Route
 
 from integrations.demo_org import merging, removal
 from integrations.demo_org.control_access import change_field, check_rules, manage_rights, manage_rules
+from integrations.demo_org.control_flows import manage_flows
 from integrations.demo_org.control_help import help_route
 from integrations.demo_org.control_work import expire_cursors, manage_jobs, purge, set_allowance
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.hindrances import CONTROL
-from integrations.demo_org.metadata import packages
+from integrations.demo_org.metadata import cpq, packages
 from integrations.demo_org.oauth.accounts import describe_logins, first_login
 from integrations.demo_org.oauth.clients import describe_clients
 from integrations.demo_org.org import Caller, DemoOrg
@@ -112,6 +113,7 @@ def manage_clock(request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
         else:
             raise Refused('Say {"now": ISO time}, {"advance": seconds} or {"real": true}.')
         removal.purge_expired(org)
+        org.automation.resume()
     return {"now": org.clock.now().isoformat()}
 
 
@@ -176,10 +178,17 @@ def merge(_request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
 
 
 def install_package(_request: Request, org: DemoOrg, body: dict[str, Any]) -> Any:
-    """POST {"package": "billing"}: an administrator installs the managed billing package (namespace NOME) for all users."""
-    if body.get("package") != "billing":
-        raise Refused('Say which package: {"package": "billing"}.')
-    return {"objects": packages.install_billing(org, administrator(org))}
+    """POST {"package": "billing" | "cpq" | "provisioning"}: an administrator installs a package for all users.
+
+    billing: managed, namespace NOME. cpq: objects and fields of Salesforce CPQ (SBQQ). provisioning: the mapping fields.
+    """
+    install = PACKAGES.get(str(body.get("package")))
+    if install is None:
+        raise Refused(f'Say which package: {", ".join(PACKAGES)}, such as {{"package": "cpq"}}.')
+    return {"objects": install(org, administrator(org))}
+
+
+PACKAGES = {"billing": packages.install_billing, "cpq": cpq.install_cpq, "provisioning": cpq.install_mapping}
 
 
 def show_writes(request: Request, org: DemoOrg, _body: dict[str, Any]) -> Any:
@@ -213,6 +222,7 @@ routes = [
     _route("expire_cursors", expire_cursors, "POST"),
     _route("purge", purge, "POST"),
     _route("allowance", set_allowance, "POST"),
+    _route("flows", manage_flows, "GET", "POST", "DELETE"),
     _route("writes", show_writes, "GET", "DELETE"),
 ]
 routes.append(help_route(routes))

@@ -6,6 +6,7 @@ Pure ASGI, so that answers stream and a connection can be cut in the middle of a
 import asyncio
 import re
 import time
+import zlib
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime
@@ -207,7 +208,10 @@ class Gate:
                 raise ApiError(413, "REQUEST_ENTITY_TOO_LARGE", "The request body is too large")
             parts.append(part)
             more = message.get("more_body", False)
-        passage.body = scope["state"]["body"] = b"".join(parts)
+        body = b"".join(parts)
+        if Headers(scope=scope).get("content-encoding", "").lower() in {"gzip", "x-gzip"}:
+            body = unzip(body)
+        passage.body = scope["state"]["body"] = body
         return _replay(passage.body, receive)
 
     def _sender(self, passage: Passage, send: Send) -> Send:
@@ -241,6 +245,20 @@ class Gate:
             user=passage.caller.username if passage.caller else "",
             seconds=time.monotonic() - passage.started,
         )
+
+
+def unzip(body: bytes) -> bytes:
+    """A compressed request body as it was; ApiError 400 when it is not gzip, 413 when it grows beyond the limit."""
+    reader = zlib.decompressobj(wbits=31)
+    try:
+        plain = reader.decompress(body, MOST_BODY_BYTES + 1)
+    except zlib.error as problem:
+        raise ApiError(400, "UNKNOWN_EXCEPTION", "Not in GZIP format") from problem
+    if len(plain) > MOST_BODY_BYTES:
+        raise ApiError(413, "REQUEST_ENTITY_TOO_LARGE", "The request body is too large")
+    if not reader.eof:
+        raise ApiError(400, "UNKNOWN_EXCEPTION", "Unexpected end of ZLIB input stream")
+    return plain
 
 
 def _paced(passage: Passage, receive: Receive) -> Receive:

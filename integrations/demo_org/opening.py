@@ -4,7 +4,9 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from integrations.demo_org.automation.active import Automation
 from integrations.demo_org.oauth.clients import seed_clients
+from integrations.demo_org.oauth.identity import signing_key
 from integrations.demo_org.oauth.sessions import Sessions
 from integrations.demo_org.org import DemoOrg
 from integrations.demo_org.schema.types import ObjectType
@@ -22,8 +24,10 @@ def open_org(directory: Path, *, size: int = 2000, seed: int = 1, objects: Itera
         remove_files(directory)
     org = DemoOrg(directory, objects=load_catalogue() if objects is None else objects)
     org.sessions = Sessions(org)
+    org.automation = Automation(org)
     if org.store.is_new:
         seed_clients(org)
+        signing_key(org)
         if objects is None:
             seed_records(org, size=size, seed=seed)
         org.store.keep_pristine()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from integrations.demo_org import late
+from integrations.demo_org.caller import Caller
 from integrations.demo_org.clock import Clock
 from integrations.demo_org.faults import Faults
 from integrations.demo_org.hindrances import Locks
@@ -24,22 +25,12 @@ from integrations.demo_org.usage import Usage
 from integrations.demo_org.visibility import Visibility
 
 if TYPE_CHECKING:
+    from integrations.demo_org.automation.active import Automation
     from integrations.demo_org.oauth.sessions import Sessions
 
+__all__ = ["Caller", "DemoOrg", "OrgInfo", "Writes"]
 INSTANCE = "dM"
 ORG_NUMBER = 7_154_321
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who makes a request. `time_zone` is an IANA name."""
-
-    user_id: str
-    username: str = ""
-    session_id: str = ""
-    scopes: tuple[str, ...] = ("api",)
-    time_zone: str = "UTC"
-    is_admin: bool = False
 
 
 @dataclass
@@ -83,18 +74,22 @@ class DemoOrg:
         self.writes = Writes()
         self.recent = Recent()
         self.sessions: Sessions
+        self.automation: Automation
         self.info = OrgInfo(make_ids("00D", INSTANCE, ORG_NUMBER, 1)[0])
         self.schema = Schema(self._standard)
         self.draft = Draft({})
         self.schema_number = 0
         self.visibility = Visibility(self)
         self._on_reset: list[Callable[[], None]] = []
+        self._on_close: list[Callable[[], None]] = []
         self.store = Store(directory, self.schema, instance=INSTANCE)
         self.load_schema()
         self.late_due: float | None = late.next_due(self)
 
     def schema_for(self, caller: Caller | None) -> Schema:
         """What the caller can see: without hidden objects and fields, deployed fields only where they are granted."""
+        if caller is not None and caller.sees_all:
+            return self.schema
         return self.visibility.of(caller).schema
 
     def schema_changed_at(self, caller: Caller | None) -> str:
@@ -150,6 +145,10 @@ class DemoOrg:
         """Call `forget` after each reset (for what a feature keeps in memory)."""
         self._on_reset.append(forget)
 
+    def on_close(self, end: Callable[[], None]) -> None:
+        """Call `end` before the files are closed (for what works in the background)."""
+        self._on_close.append(end)
+
     def reset(self) -> None:
         """Everything as freshly seeded: records, settings, clock, faults, ledger, counters."""
         self.store.reset()
@@ -169,5 +168,7 @@ class DemoOrg:
             forget()
 
     def close(self) -> None:
-        """Close the files."""
+        """Stop what runs in the background and close the files."""
+        for end in self._on_close:
+            end()
         self.store.close()

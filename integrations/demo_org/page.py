@@ -32,6 +32,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none';
 LINKS = (
     ("/__demo__/help", "Everything that a test can look at and change"),
     ("/__demo__/info", "Facts for scripts: users, passwords, OAuth clients"),
+    ("/__demo__/opportunities", "Deals: move them through the stages, change their products, see what flows do"),
+    ("/__demo__/flows", "Flows, what they did, and what waits"),
     ("/__demo__/calls", "Every request that was made to this org"),
     ("/__demo__/settings", "Switches: limits, hidden fields, locks, late commits"),
     ("/__demo__/writes", "What was written since the last reset"),

@@ -9,18 +9,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from integrations.demo_org import definitions
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.org import Caller, DemoOrg
 from integrations.demo_org.replies import reply
+from integrations.demo_org.schema.tooling import TOOLING, TOOLING_ONLY
 from integrations.demo_org.soql import CompiledQuery, Cursors, Paging, compile_query, run_more, run_query
 from integrations.demo_org.soql.metadata import columns_of, explain
 from integrations.demo_org.soql.sqlite_functions import register
 
-TOOLING = frozenset({
-    "apexclass", "apextrigger", "customfield", "customobject", "entitydefinition", "fielddefinition", "group", "organization",
-    "permissionset", "permissionsetgroup", "profile", "recordtype", "user", "userlicense", "packagelicense",
-})  # fmt: skip
 BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
+ABOUT_SCHEMA = re.compile(rf"\b(?:{'|'.join(definitions.TABLES)})\b", re.IGNORECASE)
 _CURSORS: "weakref.WeakKeyDictionary[DemoOrg, Cursors]" = weakref.WeakKeyDictionary()
 
 
@@ -76,6 +75,10 @@ def compile_for(
 ) -> CompiledQuery:
     """Compile a query as the caller may run it: visible schema, own time zone and locale, shared folders."""
     schema = org.schema_for(caller)
+    hidden = {"report": ("OwnerId", hidden_folders(org, caller))}
+    if ABOUT_SCHEMA.search(text):
+        definitions.refresh(org)
+        hidden |= definitions.hidden_definitions(org, caller)
     compiled = compile_query(
         text,
         schema=schema,
@@ -86,9 +89,9 @@ def compile_for(
         user_id=caller.user_id,
         locale=locale_of(org, caller),
         fiscal_start=fiscal_start_of(org),
-        hidden_rows={"report": ("OwnerId", hidden_folders(org, caller))},
+        hidden_rows=hidden,
     )
-    if tooling and compiled.object.name.lower() not in TOOLING:
+    if (compiled.object.name.lower() not in TOOLING) if tooling else (compiled.object.name.lower() in TOOLING_ONLY):
         raise ApiError(400, "INVALID_TYPE", f"sObject type '{compiled.object.name}' is not supported.")
     return compiled
 

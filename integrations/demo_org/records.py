@@ -22,6 +22,7 @@ from integrations.demo_org.replies import no_content, origin_of, read_json, repl
 from integrations.demo_org.rows import RowResult
 from integrations.demo_org.saving import save
 from integrations.demo_org.schema.describe import describe_object, list_entry
+from integrations.demo_org.schema.tooling import TOOLING_ONLY
 from integrations.demo_org.schema.types import Field, ObjectType
 from integrations.demo_org.showing import read_records, record_path
 from integrations.demo_org.store import quote
@@ -52,7 +53,7 @@ def list_objects(request: Request) -> Response:
     """Every object that the caller sees."""
     schema = request.app.state.org.schema_for(request.state.caller)
     version = request.path_params["version"]
-    kinds = sorted(schema.objects.values(), key=lambda kind: kind.name)
+    kinds = sorted((each for key, each in schema.objects.items() if key not in TOOLING_ONLY), key=lambda kind: kind.name)
     body = {"encoding": "UTF-8", "maxBatchSize": MAX_BATCH, "sobjects": [list_entry(each, version) for each in kinds]}
     return _conditional(request, body)
 

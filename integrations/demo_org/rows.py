@@ -28,6 +28,14 @@ class RowResult:
     errors: Sequence[RowError] = ()
 
 
+class RowsRefused(Exception):
+    """Records that must not be saved after all (by id), because automation that the save started failed."""
+
+    def __init__(self, errors: Mapping[str, RowError]) -> None:
+        super().__init__(f"{len(errors)} records refused")
+        self.errors = errors
+
+
 @dataclass(slots=True)
 class Frame:
     """Rows of one shape, as columns by field name. `positions` are the rows' places in the caller's list."""

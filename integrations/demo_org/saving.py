@@ -17,7 +17,7 @@ from integrations.demo_org import consequences, constraints, hindrances, late, r
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.fitting import fit_frame
 from integrations.demo_org.matching import find_existing, split_at_repeats, split_upsert
-from integrations.demo_org.rows import UNSET, Frame, RowError, RowResult, frames_of
+from integrations.demo_org.rows import UNSET, Frame, RowError, RowResult, RowsRefused, frames_of
 from integrations.demo_org.schema.types import ObjectType
 from integrations.demo_org.store import has_column, insert_sql, quote, split_constants
 
@@ -128,21 +128,52 @@ def _run(
     kind = _allowed_kind(org, caller, object_name, operation)
     stored = org.schema.objects[kind.name.lower()]
     results: list[RowResult | None] = [None] * count
-    try:
-        with _quiet_collector(count), org.store.write() as connection:
-            stamp = org.clock.stamp()
-            work = Work(org, caller, kind, stored, connection, operation, external_id, source, stamp, results)
-            for frame in frames:
-                _save_frame(work, hindrances.stop_call(work, frame, count))
-            if all_or_none and not all(each is not None and each.success for each in results):
-                raise RolledBack
-            consequences.follow(work)
-    except RolledBack:
-        for position, each in enumerate(results):
-            if each is None or each.success:
-                results[position] = RowResult(None, success=False, errors=[ROLLED_BACK])
+    refused: dict[int, RowResult] = {}
+    while True:  # again without the rows that automation refuses; each time there are fewer
+        for position in range(count):
+            results[position] = refused.get(position)
+        left = [_without(frame, refused) for frame in frames]
+        try:
+            with _quiet_collector(count), org.store.write() as connection:
+                stamp = org.clock.stamp()
+                work = Work(org, caller, kind, stored, connection, operation, external_id, source, stamp, results)
+                for frame in left:
+                    _save_frame(work, hindrances.stop_call(work, frame, count))
+                if all_or_none and not all(each is not None and each.success for each in results):
+                    raise RolledBack
+                consequences.follow(work)
+        except RolledBack:
+            for position, each in enumerate(results):
+                if each is None or each.success:
+                    results[position] = RowResult(None, success=False, errors=[ROLLED_BACK])
+        except RowsRefused as problem:
+            fresh = _refused_rows(results, problem)
+            if not fresh:  # nothing of this call was saved yet that could be left out
+                error = next(iter(problem.errors.values()))
+                raise ApiError(400, error.code, error.message, ()) from problem
+            refused |= fresh
+            continue
+        break
     _count(org, kind.name, results)
     return results  # type: ignore[return-value]
+
+
+def _without(frame: Frame, refused: Mapping[int, RowResult]) -> Frame:
+    """A frame of its own without some rows."""
+    if not refused:
+        return Frame(frame.positions, dict(frame.columns), dict(frame.errors))
+    return frame.keep([position not in refused for position in frame.positions])
+
+
+def _refused_rows(results: Sequence[RowResult | None], problem: RowsRefused) -> dict[int, RowResult]:
+    """The failed results of the rows whose records automation refused, by position.
+
+    When it refused others (a deal whose lines were saved), all rows that would have been saved fail.
+    """
+    found = {n: problem.errors.get(each.id or "") for n, each in enumerate(results) if each is not None and each.success}
+    if not any(found.values()):
+        found = dict.fromkeys(found, next(iter(problem.errors.values())))
+    return {n: RowResult(None, success=False, errors=[error]) for n, error in found.items() if error is not None}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from integrations.demo_org import (
     collection,
     composite,
     control,
+    deal_pages,
     interface,
     metadata,
     overview,
@@ -42,7 +43,7 @@ COMPRESSED_FROM_BYTES = 500
 # narrow paths come before those that take any name
 SUBJECTS = (
     oauth, soap, metadata, async_api, interface, query, search, reports, query_jobs, ingest_jobs, versions, composite,
-    collection, replication, records, overview, control, page,
+    collection, replication, records, overview, control, deal_pages, page,
 )  # fmt: skip
 
 

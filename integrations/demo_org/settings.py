@@ -10,6 +10,8 @@ def _switch(default: Any, text: str) -> Any:
     """A setting with what the control plane's help says about it; lists and mappings start empty."""
     if default in (list, dict):
         return field(default_factory=default, metadata={"help": text})
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata={"help": text})
     return field(default=default, metadata={"help": text})
 
 
@@ -61,6 +63,13 @@ class Settings:
         list, "{object, field, op, value, message, error_field?} or {object, formula, message, ...}; see also /__demo__/rules"
     )
     duplicate_rules: list[dict[str, Any]] = _switch(list, "{object, fields: [...], message?}: DUPLICATES_DETECTED")
+    # flows and outbound messages
+    callout_hosts: list[str] = _switch(["127.0.0.1", "localhost", "::1"], "hosts to which flows and messages may go")
+    callout_seconds: float = _switch(120, "the longest that a callout or outbound message may take")
+    outbound_retry_seconds: float = _switch(
+        60, "wait before an outbound message without Ack is sent again; doubles, 2 h at most"
+    )
+    credential_access_required: bool = _switch(True, "a user needs a permission set with access to an external credential")
     # reading
     query_page_size: int = _switch(2000, "records a query page when the client does not say")
     # bulk jobs

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,8 @@ SIDE_TABLES = (
     "CREATE TABLE IF NOT EXISTS _cleared (parent TEXT NOT NULL, object TEXT NOT NULL, field TEXT NOT NULL, id TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS _cleared_parent ON _cleared (parent)",
     "CREATE TABLE IF NOT EXISTS _late (number INTEGER PRIMARY KEY, due REAL NOT NULL, body TEXT NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS _automation (number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, due REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, body TEXT NOT NULL, problem TEXT NOT NULL DEFAULT '')""",
     "CREATE TABLE IF NOT EXISTS _report_definition (report_id TEXT PRIMARY KEY, body TEXT NOT NULL)",
 )
 
@@ -167,6 +169,7 @@ class Store:
         self._local = threading.local()
         self._lock = threading.RLock()
         self._depth = 0
+        self.committed: list[Callable[[], None]] = []  # told after each write from outside has been committed
         self.transaction = 0  # number of the present (or last) write from outside
         self._sequences: dict[str, int] = {}
         self._readers: weakref.WeakSet[Held] = weakref.WeakSet()
@@ -289,6 +292,9 @@ class Store:
                 raise
             else:
                 self._end(f"RELEASE {name}" if self._depth > 1 else "COMMIT")
+                if self._depth == 0:
+                    for each in self.committed:
+                        each()
 
     def _end(self, *statements: str) -> None:
         """Leave one level of writing."""

@@ -7,6 +7,7 @@ every statement on both. Parameters are written `$name`.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 WORD = re.compile(r"\{\{\s*([a-z_][a-z0-9_]*)\s*")
 PARAMETER = re.compile(r"\$([a-z_][a-z0-9_]*)")
@@ -59,6 +60,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "count_distinct": ("count(DISTINCT {0})", "uniqExact({0})"),
     "bit_or": ("bit_or({0})", "groupBitOr({0})"),
     "bit_and": ("({0} & {1})", "bitAnd({0}, {1})"),
+    "shift_right": ("({0} >> {1})", "bitShiftRight({0}, {1})"),
     "bit_count": ("bit_count({0})", "bitCount({0})"),
     # time, in UTC
     "day_of": ("CAST({0} AS DATE)", "toDate32({0}, 'UTC')"),
@@ -79,6 +81,7 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 """Word: DuckDB, ClickHouse."""
 WHITESPACE = "' \t\n\r\f\v'"  # a set of ASCII only: ClickHouse trims bytes
+LONG = 40_000  # characters from which on a statement is not kept in memory
 DIGITS = "'^[+-]?[0-9]{1,26}([.][0-9]{1,12})?$'"
 
 
@@ -86,7 +89,7 @@ class DialectError(ValueError):
     """A statement uses a word that the table lacks, or uses it wrongly."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One engine's words and its way to name types."""
 
@@ -164,9 +167,14 @@ def split_statements(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if QUOTED.sub(_no_comment, piece).strip()]
 
 
-def names_of_parameters(statement: str) -> list[str]:
+def names_of_parameters(statement: str) -> tuple[str, ...]:
     """Names written as `$name` outside quotes, each once."""
-    return list(dict.fromkeys(found[1] for found in PARAMETER.finditer(QUOTED.sub(_blank, statement))))
+    return _known_names(statement) if len(statement) < LONG else _known_names.__wrapped__(statement)
+
+
+@lru_cache(maxsize=256)
+def _known_names(statement: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found[1] for found in PARAMETER.finditer(QUOTED.sub(_blank, statement))))
 
 
 def replace_parameters(statement: str, place: Callable[[str], str]) -> str:

@@ -76,8 +76,7 @@ class DuckEngine(Engine):
         import pyarrow as pa
 
         if name in self._made:
-            self._connection.unregister(name)
-            self._execute(f"DROP {self._made.pop(name)} IF EXISTS {quote_name(name)}", {})
+            self._drop(name)
         if isinstance(rows, Relation):
             self._execute(f"CREATE TEMP VIEW {quote_name(name)} AS {merging.write_sql(rows, self)}", {})
             self._made[name] = "VIEW"
@@ -89,6 +88,19 @@ class DuckEngine(Engine):
         else:
             self._connection.register(name, rows)
             self._made[name] = "VIEW"
+
+    def forget(self) -> bool:
+        """See `Engine`. Downloaded files go, too: the next step may need others."""
+        for name in list(self._made):
+            self._drop(name)
+        for place in self._spool.values():
+            os.unlink(place)
+        self._spool.clear()
+        return True
+
+    def _drop(self, name: str) -> None:
+        self._connection.unregister(name)
+        self._execute(f"DROP {self._made.pop(name)} IF EXISTS {quote_name(name)}", {})
 
     def scan(self, files: Sequence[FileRef], columns: Sequence[Column], *, places: bool) -> str:
         """See `Scanner`. Files with equal columns need no look at each one before the scan starts."""

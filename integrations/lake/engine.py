@@ -1,12 +1,13 @@
 """SQL over the lake, one engine a job: in memory, bounded, spilling to disk, gone with the job.
 
 `with open_engine() as engine:` gives DuckDB in this process, or what LAKE_ENGINE_URL names. Nothing of an engine is
-shared between jobs: they meet in the lake's files only.
+shared between jobs: they meet in the lake's files only. The steps of one job take turns with the same one (`one_engine`).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -53,9 +54,13 @@ class Engine(ABC):
     def close(self) -> None:
         """Free memory and spill files."""
 
+    def forget(self) -> bool:
+        """Become as empty as a new one, for the next step of the same job; False where that is no easier than a new one."""
+        return False
+
     def run(self, sql: str, **params: Parameter) -> None:
         """Perform one statement, or several between semicolons; each gets the parameters that it names."""
-        for statement in dialect.split_statements(self.dialect.translate(sql)):
+        for statement in _statements_of(self.dialect, sql):
             self._execute(statement, named_parameters(statement, params))
 
     def table(self, sql: str, **params: Parameter) -> "pa.Table":
@@ -95,7 +100,7 @@ class Engine(ABC):
         return self.dialect.translate(_read_sql(FOLDER / file))
 
     def _single(self, sql: str) -> str:
-        statements = dialect.split_statements(self.dialect.translate(sql))
+        statements = _statements_of(self.dialect, sql)
         if len(statements) != 1:
             raise EngineError("A query is exactly one statement; use run() for several.")
         return statements[0]
@@ -123,10 +128,54 @@ def named_parameters(statement: str, params: dict[str, Parameter]) -> dict[str, 
     return {name: params[name] for name in names}
 
 
+class _Kept:
+    """The engine of one job between two of its steps."""
+
+    def __init__(self) -> None:
+        self._idle: Engine | None = None
+        self._is_over = False
+
+    @contextmanager
+    def lend(self) -> Iterator[Engine]:
+        """The idle one, or a new one while that is in use. One that failed is not used again."""
+        engine, self._idle = self._idle or _new_engine(), None
+        try:
+            yield engine
+            if not self._is_over and self._idle is None and engine.forget():
+                self._idle = engine
+        finally:
+            if self._idle is not engine:
+                engine.close()
+
+    def end(self) -> None:
+        """The job is over."""
+        self._is_over = True
+        if self._idle is not None:
+            self._idle.close()
+
+
+_kept: ContextVar[_Kept | None] = ContextVar("engine_of_the_job", default=None)
+
+
+@contextmanager
+def one_engine() -> Iterator[None]:
+    """One job: inside, engines that are opened one after the other are one, emptied in between (a start of DuckDB takes as long
+    as a dozen small statements). Threads that the job starts have engines of their own."""
+    kept = _Kept()
+    before = _kept.set(kept)
+    try:
+        yield
+    finally:
+        _kept.reset(before)
+        kept.end()
+
+
 @contextmanager
 def open_engine() -> Iterator[Engine]:
-    """The engine of LAKE_ENGINE_URL for one job; its memory and spill files are gone afterwards."""
-    with _new_engine() as engine:
+    """The engine of LAKE_ENGINE_URL for one job or one step of it, with nothing bound; its memory and spill files are gone
+    at the end of the step, a kept engine at the end of the job."""
+    kept = _kept.get()
+    with kept.lend() if kept is not None else _new_engine() as engine:
         yield engine
 
 
@@ -148,6 +197,16 @@ def _new_engine() -> Engine:
 @lru_cache(maxsize=256)
 def _read_sql(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _statements_of(words: dialect.Dialect, sql: str) -> tuple[str, ...]:
+    """The statements of a text in an engine's words. Most texts come again with each job; lists of keys do not."""
+    return _known_statements(words, sql) if len(sql) < dialect.LONG else _known_statements.__wrapped__(words, sql)
+
+
+@lru_cache(maxsize=256)
+def _known_statements(words: dialect.Dialect, sql: str) -> tuple[str, ...]:
+    return tuple(dialect.split_statements(words.translate(sql)))
 
 
 def fit_batch(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.Table":

@@ -79,6 +79,7 @@ class SalesforceOrg(models.Model):
         "product experience", default=True, help_text="Switch of the product-experience sync."
     )
     billing_enabled = models.BooleanField("billing", default=True, help_text="Switch of the billing domain.")
+    provisioning_enabled = models.BooleanField("provisioning", default=True, help_text="Switch of the provisioning domain.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

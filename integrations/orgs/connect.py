@@ -34,10 +34,12 @@ from integrations.salesforce.errors import AuthError, UnexpectedAnswer, Upstream
 from integrations.salesforce.hosts import is_allowed
 from integrations.salesforce.ids import to_18
 from integrations.salesforce.login import TokenAnswer
+from integrations.salesforce.transport import USUAL_RETRY
 
 __all__ = ["NotConnected", "OrgClient", "client_for", "flush_usage"]
 
 Kind = OrgSecret.Kind
+RETRY = USUAL_RETRY
 RECHECK = 2.0  # seconds for which a token is used without looking whether the connection still wants it (I-17: at most 10)
 LEASE = timedelta(seconds=150)  # longer than all tries of one token call together
 WAIT_FOR_OTHERS = 60.0  # seconds
@@ -208,7 +210,7 @@ class OrgClient(Client):
     """The wire's client with the connection behind it: counts calls and writes down refusals of the login."""
 
     def __init__(self, tokens: OrgTokens, *, org: SalesforceOrg, domain: str) -> None:
-        super().__init__(tokens, on_call=self._count, demo_origin=settings.DEMO_ORG_URL)
+        super().__init__(tokens, on_call=self._count, retry=RETRY, demo_origin=settings.DEMO_ORG_URL)
         self.org, self.domain = org, domain
         self.calls = 0
         self._about = threading.local()

@@ -8,12 +8,13 @@ from integrations.orgs import vault
 from integrations.salesforce import login
 from integrations.salesforce.client import NO_RETRY, Deadlines
 from integrations.salesforce.errors import ReauthorizationRequired
-from integrations.salesforce.login import TokenAnswer, Wire
+from integrations.salesforce.login import TOKEN_TRIES, TokenAnswer, Wire
 
 Kind = OrgSecret.Kind
 Method = SalesforceOrg.LoginMethod
 # Shorter than the usual ones: all tries together must fit into the refresh lease.
 TOKEN_DEADLINES = Deadlines(connect=5, read=20, overall=30)
+TOKEN_RETRY = TOKEN_TRIES
 NEEDED = {
     Method.WEB: (Kind.CLIENT_SECRET,),
     Method.JWT: (Kind.PRIVATE_KEY,),
@@ -24,7 +25,7 @@ NEEDED = {
 
 def wire() -> Wire:
     """How login calls go out: short deadlines, and the demo org only where the settings name one."""
-    return Wire(demo_origin=settings.DEMO_ORG_URL, deadlines=TOKEN_DEADLINES)
+    return Wire(demo_origin=settings.DEMO_ORG_URL, deadlines=TOKEN_DEADLINES, retry=TOKEN_RETRY)
 
 
 def quick_wire() -> Wire:

@@ -3,7 +3,9 @@
 import io
 import zipfile
 from dataclasses import dataclass
+from typing import Protocol
 
+from integrations.salesforce.metadata_callouts import OutboundMessage
 from integrations.salesforce.metadata_parts import CustomField, CustomObject
 from integrations.salesforce.metadata_permissions import PermissionSet
 from integrations.salesforce.metadata_xml import Values, write_document
@@ -67,6 +69,27 @@ class PageLayout:
         return {"behavior": behavior, "field": name}
 
 
+class Component(Protocol):
+    """A component with a file of its own: a credential, a registered service, a flow."""
+
+    kind: str
+    folder: str
+    suffix: str
+
+    @property
+    def full_name(self) -> str:
+        """As manifests name it."""
+        ...
+
+    def element(self) -> Values:
+        """The file without its name."""
+        ...
+
+    def problems(self) -> list[str]:
+        """What Salesforce would refuse."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MetadataPackage:
     """What is deployed together. `fields` go to objects that exist; fields of new objects stand in their object."""
@@ -77,6 +100,8 @@ class MetadataPackage:
     tabs: tuple[CustomTab, ...] = ()
     apps: tuple[CustomApp, ...] = ()
     layouts: tuple[PageLayout, ...] = ()
+    components: tuple[Component, ...] = ()
+    messages: tuple[OutboundMessage, ...] = ()
 
     def all_fields(self) -> list[CustomField]:
         """The fields of new and of existing objects."""
@@ -88,13 +113,17 @@ class MetadataPackage:
             "CustomApplication": [each.name for each in self.apps], "Layout": [each.full_name for each in self.layouts],
             "CustomField": [each.full_name for each in self.all_fields()], "CustomObject": [each.name for each in self.objects],
             "CustomTab": [each.object for each in self.tabs], "PermissionSet": [each.name for each in self.permission_sets],
+            "WorkflowOutboundMessage": [each.full_name for each in self.messages],
         }  # fmt: skip
+        for each in self.components:
+            named.setdefault(each.kind, []).append(each.full_name)
         return {kind: sorted(names) for kind, names in named.items() if names}
 
     def problems(self) -> list[str]:
         """What Salesforce would refuse and can be known before sending, each with the component's name."""
         found = [f"{each.name}: {text}" for each in (*self.objects, *self.permission_sets) for text in each.problems()]
-        found += [f"{each.full_name}: {text}" for each in self.fields for text in each.problems()]
+        parts = (*self.fields, *self.components, *self.messages)
+        found += [f"{each.full_name}: {text}" for each in parts for text in each.problems()]
         for kind, names in self.members().items():
             lower = [each.lower() for each in names]
             found += [
@@ -120,6 +149,11 @@ class MetadataPackage:
             found[f"applications/{each.name}.app"] = write_document("CustomApplication", each.element())
         for each in self.layouts:
             found[f"layouts/{each.full_name}.layout"] = write_document("Layout", each.element())
+        for each in self.components:
+            found[f"{each.folder}/{each.full_name}.{each.suffix}"] = write_document(each.kind, each.element())
+        for owner in dict.fromkeys(each.object for each in self.messages):  # only what the manifest names is changed
+            parts = [each.element() for each in self.messages if each.object == owner]
+            found[f"workflows/{owner}.workflow"] = write_document("Workflow", {"outboundMessages": parts})
         return found
 
     def zipped(self, *, api_version: str) -> bytes:

@@ -37,7 +37,8 @@ class ObjectPermission:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSet:
-    """A permission set. `kept` holds elements that came from the org and go back as they were."""
+    """A permission set. `principals` are those of external credentials that its people may call with (`Credential-Principal`);
+    `kept` holds elements that came from the org and go back as they were."""
 
     name: str
     label: str
@@ -46,12 +47,15 @@ class PermissionSet:
     objects: tuple[ObjectPermission, ...] = ()
     user_permissions: tuple[str, ...] = ()
     tabs: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
     kept: Mapping[str, Any] = field(default_factory=dict)
 
     def element(self) -> Values:
         """The set's content without its name; what is written more than once is sorted, as Salesforce gives it."""
         facts: Values = {
-            **self.kept, "label": self.label, "description": self.description or None,
+            **self.kept, "applicationVisibilities": self._apps(), "label": self.label, "description": self.description or None,
+            "externalCredentialPrincipalAccesses": self._principals(),
             "hasActivationRequired": self.kept.get("hasActivationRequired", False),
             "fieldPermissions": [
                 {"editable": each.editable, "field": each.field, "readable": each.readable or each.editable}
@@ -62,6 +66,19 @@ class PermissionSet:
             "userPermissions": [{"enabled": True, "name": each} for each in sorted(self.user_permissions)],
         }  # fmt: skip
         return {name: facts[name] for name in sorted(facts) if facts[name] not in (None, [], "")}
+
+    def _apps(self) -> list[Values]:
+        """Settings of apps as the org had them, ours visible: nobody finds a deployed app in the App Launcher otherwise."""
+        kept = [each for each in as_dicts(self.kept.get("applicationVisibilities")) if each.get("application") not in self.apps]
+        return sorted(
+            [*kept, *({"application": each, "visible": True} for each in self.apps)], key=lambda each: str(each["application"])
+        )
+
+    def _principals(self) -> list[Values]:
+        """Access to principals as the org had it, ours enabled."""
+        key = "externalCredentialPrincipal"
+        kept = [each for each in as_dicts(self.kept.get(f"{key}Accesses")) if each.get(key) not in self.principals]
+        return sorted([*kept, *({"enabled": True, key: each} for each in self.principals)], key=lambda each: str(each[key]))
 
     def _tabs(self) -> list[Values]:
         """Settings of tabs as the org had them, ours visible."""
@@ -116,5 +133,6 @@ def joined(present: PermissionSet, wanted: PermissionSet) -> PermissionSet:
         present, label=present.label or wanted.label, description=present.description or wanted.description,
         fields=tuple(fields.values()), objects=tuple(objects.values()),
         user_permissions=tuple(dict.fromkeys((*present.user_permissions, *wanted.user_permissions))),
-        tabs=tuple(dict.fromkeys((*present.tabs, *wanted.tabs))),
+        tabs=tuple(dict.fromkeys((*present.tabs, *wanted.tabs))), apps=tuple(dict.fromkeys((*present.apps, *wanted.apps))),
+        principals=tuple(dict.fromkeys((*present.principals, *wanted.principals))),
     )  # fmt: skip

@@ -22,6 +22,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from integrations.access import Person
+from integrations.lake.engine import one_engine
 from integrations.models import RowOutcome, Run, RunObject, SalesforceOrg
 from integrations.orgs import connect
 from integrations.sync import jobs, leases, retrying
@@ -236,7 +237,8 @@ def perform_run(run_id: int) -> str:
     with recording(run, now=now) as recorder:
         if recorder is None:
             return "already running"
-        job.perform(recorder)
+        with one_engine():
+            job.perform(recorder)
     run.refresh_from_db(fields=["state"])
     _start_waiting(run, timezone.now())  # itself, when it only paused
     if not run.is_active:

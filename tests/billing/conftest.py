@@ -13,17 +13,9 @@ from billing.saving import save_rows
 from integrations.models import Run, SalesforceOrg
 from integrations.orgs.connect import client_for
 from integrations.sync import runs
-from integrations.sync.outbox import planning
 from tests.demo import DemoOrgHandle
 
 PACKAGE = "NOME__"
-
-
-@pytest.fixture(autouse=True)
-def _patient_only_in_life(monkeypatch) -> None:
-    """Waits between tries are not slept through."""
-    monkeypatch.setattr(planning, "LOCK_WAITS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(planning, "FIRST_POLL", 0.05)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from billing.saving import save_rows
 from integrations.access import Refusal
 from integrations.orgs.connect import client_for
 from integrations.sync import runs
+from tests.patience import worker_that_waits_for_nothing
 
 
 @pytest.fixture
@@ -71,10 +72,10 @@ def test_mt_d15_nothing_is_deployed_beside_the_managed_package(connected_org, de
 
 
 @pytest.mark.django_db
-def test_mt_06_a_slow_deployment_is_followed_to_its_end(connected_org, demo_org, deploy, monkeypatch):
-    monkeypatch.setattr(deploying, "PATIENCE", 0.1)
+def test_mt_06_a_slow_deployment_is_followed_to_its_end(connected_org, demo_org, deploy):
     demo_org.settings(deploy_seconds=3600)
-    run = deploy()
+    with worker_that_waits_for_nothing(deploying):
+        run = deploy()
     assert run.state == "queued"
     assert "eploy" in run.sentence or run.not_before is not None
     sent = len(demo_org.calls("deployRequest"))

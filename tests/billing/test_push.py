@@ -199,14 +199,17 @@ def test_mt_d13_ids_that_differ_only_in_case_are_both_reported_before_sending(ac
     assert [row["Name__c"] for row in acme.rows("Name__c", "Metronome_Customer__c", "Name__c")] == ["Acme"]
 
 
-def test_a_non_unique_key_that_hits_several_records_is_reported_and_not_retried(acme):
+def test_r_137_a_key_that_is_on_several_records_fails_its_row_and_names_them(acme):
     for _ in range(2):
         acme.demo.control("create", {"object": "NOME__Metronome_Ingest_Alias__c",
                                      "fields": {"NOME__Customer_Ingest_Alias_ID__c": "a-1"}})  # fmt: skip
+    there = [each["Id"] for each in acme.salesforce.query_all("SELECT Id FROM NOME__Metronome_Ingest_Alias__c ORDER BY Id")]
     run = acme.push()
     assert run.state == "partial"
     waiting = OutboxRow.objects.get(key="a-1")
     assert waiting.state == "conflict"
+    assert all(each in waiting.message for each in there), waiting.message
+    assert acme.rows("Ingest_Alias__c", "Metronome_Ingest_Alias__c", "Ingest_Alias__c") == [{"Ingest_Alias__c": None}] * 2
 
 
 def test_mt_d10_a_void_reaches_salesforce(acme):

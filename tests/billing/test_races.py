@@ -31,7 +31,7 @@ def at_once(work: Callable[[int], object]) -> list[BaseException]:
 
     def begin(number: int) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(60)
             work(number)
         except BaseException as error:  # noqa: BLE001 - shown by the test
             wrong.append(error)

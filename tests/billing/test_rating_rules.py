@@ -22,6 +22,7 @@ from billing.models import (
 from billing.pricing import Period
 from billing.rating import Rate, plans_to_rate, void_invoice
 from billing.saving import save_rows
+from integrations.access import Refusal
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -242,6 +243,57 @@ def test_rating_reads_only_what_it_needs(acme, django_assert_max_num_queries):
         assert [outcome for _, outcome in round_.rate(plan)] == ["unchanged"]
 
 
+def test_i_22_plans_that_are_rated_together_end_as_if_each_were_rated_alone(acme):
+    """Customers with several plans, credit and a plan that fails: in one batch, and one by one."""
+    price("calls", "tiered", tiers=TIERS)
+    price("fee", "fixed", amount=Decimal("31.1"), metric_key="", plan_key="other")
+    save("plans", {"id": "other", "name": "Other", "period_months": 3})
+    for name in ("acme", "b", "c"):
+        save("customers", {"id": name, "name": name})
+        save("customer-plans", {"id": f"x-{name}", "customer_id": name, "plan_id": "other", "starting_on": "2026-08-11"},
+             {"id": f"y-{name}", "customer_id": name, "plan_id": "pro", "starting_on": "2026-09-15"},
+             {"id": f"z-{name}", "customer_id": name, "plan_id": "nowhere", "starting_on": "2026-09-15"})  # fmt: skip
+        use("12.5", customer=name)
+    Price.objects.create(key="n", plan_key="nowhere", name="N", model="fixed", amount=1)
+    grant("g", 25)
+    written = []
+    for size in (1, 2, 100):
+        for model in (Invoice, LineItem, Deduction, InvoiceCounter):
+            model.objects.all().delete()
+        CreditGrant.objects.update(is_burned=False, opening=None, balance=None)
+        round_, told = Rate(LATER), {}
+        plans = list(plans_to_rate(LATER).order_by("pk"))
+        for start in range(0, len(plans), size):
+            told |= round_.rate_many(plans[start : start + size])
+        update_balances(now=LATER)
+        shown = {pk: each.code if isinstance(each, Refusal) else each for pk, each in told.items()}
+        rows = [[{name: value for name, value in row.items() if name not in ("id", "created_at")} for row in rows]
+                for rows in picture()]  # fmt: skip
+        written.append((shown, [sorted(rows, key=str) for rows in rows]))
+    assert written[0] == written[1] == written[2]
+    assert list(written[0][0].values()).count("no_plan") == 3
+    assert Deduction.objects.count() >= 1
+
+
+def test_rating_many_plans_takes_few_statements(acme, django_assert_max_num_queries):
+    price("calls", "per_unit", amount=1)
+    for number in range(40):
+        save("customers", {"id": f"n{number}", "name": "N"})
+        save("customer-plans", {"id": f"n{number}", "customer_id": f"n{number}", "plan_id": "pro", "starting_on": "2026-10-01"})
+    plans = list(plans_to_rate(MIDDLE))
+    with django_assert_max_num_queries(22):
+        assert len(Rate(MIDDLE).rate_many(plans)) == 41
+    assert Invoice.objects.count() == 41
+
+
+def test_what_is_a_third_of_a_period_stays_unchanged_at_the_next_rating(acme):
+    price("fee", "fixed", amount=1, metric_key="")
+    save("customer-plans", {"id": "cp", "customer_id": "acme", "plan_id": "pro", "starting_on": "2026-10-01",
+                            "ending_on": "2026-10-11T08:00:00Z"})  # fmt: skip
+    rate(MIDDLE - timedelta(days=9))
+    assert LineItem.objects.get().quantity == Decimal("0.333333333333")  # what PostgreSQL keeps too
+
+
 def test_a_void_updates_the_credit_that_it_touched(acme, django_assert_max_num_queries):
     price("fee", "fixed", amount=5, metric_key="")
     grant("g", 50)
@@ -260,7 +312,7 @@ def test_the_chart_reads_the_uses_once_and_counts_days_in_utc(acme, django_asser
     use(2, at="2026-10-06T10:00:00Z", customer="b")
     period = Period(START, START + timedelta(days=31))
     metric = BillableMetric.objects.get()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # who inherits from whom, and the uses
         chart = usage.chart(metric, period)
     assert chart.customers == {"acme": Decimal(12), "b": Decimal(2)}
     assert {day.isoformat(): used for day, used in chart.days if used} == {"2026-10-06": Decimal(14)}

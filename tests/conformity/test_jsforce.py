@@ -37,7 +37,7 @@ def outcomes(world: World, tmp_path_factory) -> dict[tuple[str, str], dict]:
     home = tmp_path_factory.mktemp("home")
     for script in SCRIPTS:
         run = subprocess.run(
-            [NODE, script, CLIENTS], input=json.dumps(facts), capture_output=True, text=True, timeout=180, check=False,
+            [NODE, script, CLIENTS], input=json.dumps(facts), capture_output=True, text=True, timeout=600, check=False,
             env=environment(home),
         )  # fmt: skip
         lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]

@@ -15,7 +15,7 @@ from tests.conformity.packages import package
 from tests.conformity.world import World
 
 pytestmark = [pytest.mark.clients, pytest.mark.skipif(not SF.exists(), reason=f"the Salesforce CLI is {HOW}")]
-SECONDS = 120
+SECONDS = 600
 
 
 class Cli:

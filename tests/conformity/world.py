@@ -11,7 +11,7 @@ from tests.conformity.api import Answer, Api
 from tests.demo import DemoOrgHandle
 
 CALLBACK = "http://127.0.0.1:8765/callback"
-JOB_SECONDS = 20
+JOB_SECONDS = 60
 
 
 class World:

@@ -31,7 +31,7 @@ class PrivatePostgres:
         """Output goes nowhere: the server would keep a pipe open."""
         done = subprocess.run(
             [str(self.binaries / program), *words], user=self.user if os.getuid() == 0 else None, cwd="/",
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{program} failed"
 

@@ -25,12 +25,13 @@ from integrations.models import Lease, Run, SalesforceOrg  # noqa: E402
 from integrations.orgs.connect import client_for  # noqa: E402
 from integrations.orgs.lifecycle import connect_demo_org  # noqa: E402
 from integrations.sync import jobs, runs  # noqa: E402
-from integrations.sync.outbox import composite_way, kinds, planning  # noqa: E402
+from integrations.sync.outbox import bulk_way, composite_way, kinds, planning  # noqa: E402
 from integrations.sync.outbox.push import push_rows  # noqa: E402
 from integrations.sync.outbox.targets import ensure_target  # noqa: E402
 
 JOB = "drill.push"
 ACCOUNTS, PROJECTS = 8, 120
+LONG = 600.0
 
 
 def everything(*_about: Any) -> str:
@@ -43,6 +44,7 @@ def register() -> None:
     planning.BULK_SECONDS, planning.BULK_CALLS = 0.0, 0
     planning.LOCK_WAITS, planning.FIRST_POLL = (0.0, 0.0, 0.0), 0.05
     composite_way.WINDOW_ROWS, planning.ROWS_A_CALL = 8, 4
+    bulk_way.INLINE_SECONDS = LONG  # each step is one turn, on a slow machine too
     kinds.register(kinds.OutboxKind("drill.accounts", "Accounts", "drill", everything))
     kinds.register(kinds.OutboxKind("drill.projects", "Projects", "drill", everything, operations=("upsert",)))
     jobs.register(jobs.Job(JOB, "Drill", "drill", perform))

@@ -90,7 +90,7 @@ class SmallDisk:
 def test_r_261_a_full_disk_ends_a_download_cleanly_and_leaves_no_file(connected_org, tmp_path, monkeypatch, page_rows):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     client = client_for(connected_org, domain="test")
-    job = bulk.wait_for(client, bulk.start_query(client, "SELECT Id, Name, StageName FROM Opportunity"), seconds=30)
+    job = bulk.wait_for(client, bulk.start_query(client, "SELECT Id, Name, StageName FROM Opportunity"), seconds=300)
     with SmallDisk(3000), pytest.raises(OSError, match=r"File too large|No space left"):
         bulk.download(client, job, tmp_path / "rows.csv", page_rows=page_rows)
     assert list(tmp_path.iterdir()) == []

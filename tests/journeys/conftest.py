@@ -46,8 +46,8 @@ def browser_context_args(browser_context_args):
 
 @pytest.fixture
 def page(page: Page) -> Page:
-    page.set_default_timeout(15_000)
-    expect.set_options(timeout=15_000)
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     return page
 
 

@@ -43,7 +43,7 @@ def shops():
     """Origins of two pages that are not ours."""
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), Shop) for _ in range(2)]
     for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield [f"http://127.0.0.1:{server.server_port}" for server in servers]
     for server in servers:
         server.shutdown()

@@ -158,8 +158,11 @@ def test_on_a_phone_the_sidebar_is_a_drawer(page: Page, live_server, sign_in, ca
     expect(drawer).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
     expect(drawer).to_be_visible()
-    drawer.get_by_role("link", name="Objectives").click()
+    drawer.get_by_role("link", name="Key results").click()
     page.wait_for_url(f"{live_server.url}/okr/")
+    page.get_by_role("button", name="Menu").click()
+    expect(drawer.get_by_role("link", name="Licenses")).to_be_visible()
+    expect(drawer.get_by_role("link", name="Segments")).to_be_hidden()
 
 
 def test_a_run_shows_progress_without_reload_and_stops_asking(page: Page, live_server, sign_in, cast, now):

@@ -68,7 +68,7 @@ def shop(live_server, db, settings) -> Iterator[Shop]:
             pass
 
     server.RequestHandlerClass = Handler
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     host = live_server.url
     made.policy = f"default-src 'none'; script-src 'self' {host}; connect-src {host}; require-trusted-types-for 'script'"
     yield made

@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
 def running_bucket() -> Iterator[Bucket]:
     """The bucket on a free port of this machine."""
     server = Bucket()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield server
     finally:

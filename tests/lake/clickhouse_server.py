@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
 def running_server(folder: Path) -> Iterator[Server]:
     """The server on a free port of this machine."""
     server = Server(folder)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
         yield server

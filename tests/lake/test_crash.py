@@ -18,7 +18,7 @@ def results(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("victim")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "TEST_", "DJANGO_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.lake.victim", str(folder)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, "-m", "tests.lake.victim", str(folder)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

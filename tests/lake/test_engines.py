@@ -51,7 +51,7 @@ STATEMENTS = {
     "clocks": "SELECT i, c, c > CAST('12:00:00' AS {{clock}}) AS a FROM t ORDER BY i",
     "types": """SELECT CAST(NULL AS {{text}}) AS a, CAST(NULL AS {{whole}}) AS b, CAST(NULL AS {{flag}}) AS c, CAST('1.5' AS {{number}}) AS d,
         CAST(2 AS {{real}}) AS e, {{size(CAST([] AS {{texts}}))}} AS f""",
-    "bits": "SELECT coalesce({{bit_or(w)}}, 0) AS a, {{any(f)}} IS NULL AS b FROM t WHERE w >= 0",
+    "bits": "SELECT coalesce({{bit_or(w)}}, 0) AS a, coalesce({{shift_right({{bit_or(w)}}, 1)}}, 0) AS c, {{any(f)}} IS NULL AS b FROM t WHERE w >= 0",
 }
 UNORDERED = {"sets"}
 words = st.text(st.sampled_from("abcXYZ019 ,.-_éÉñ日😀'\\\t\n\""), max_size=12)
@@ -109,7 +109,7 @@ def test_statements_are_split_and_parameters_found_outside_quotes_only():
     text = "SELECT ';$a', \"$b;\" -- $c;\n, $d; /* ;$e */ SELECT '''$f;' ;; -- end"
     pieces = split_statements(text)
     assert len(pieces) == 2
-    assert [names_of_parameters(piece) for piece in pieces] == [["d"], []]
+    assert [names_of_parameters(piece) for piece in pieces] == [("d",), ()]
     assert replace_parameters("'$a' $a $ab", str.upper) == "'$a' A AB"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations.sync.mirror import downloading, needs, planning
+from integrations.sync.mirror import needs
 
 
 @pytest.fixture
@@ -17,11 +17,3 @@ def need(monkeypatch) -> Callable[..., None]:
         needs._providers["test"] = lambda org: asked
 
     return ask
-
-
-@pytest.fixture
-def quick(monkeypatch) -> None:
-    """Bulk jobs of a test org are done at once: nobody waits for them, or between two tries, as long as for a real one."""
-    monkeypatch.setattr(planning, "FIRST_LOOK", 0.02)
-    monkeypatch.setattr(planning, "PAUSE", 0.05)
-    monkeypatch.setattr(downloading, "RETRY", downloading.Retry(first_wait=0.01, longest_wait=0.02))

@@ -24,11 +24,12 @@ def start(folder: Path, url: str) -> None:
         "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "LOG_LEVEL": "ERROR", "LAKE_URL": f"file://{folder}/lake",
     }  # fmt: skip
     import django
+    from django.apps import apps
     from django.conf import settings
     from django.core.management import call_command
 
-    settings.MIGRATION_MODULES = dict.fromkeys(("integrations", "product", "okr", "billing"))
     django.setup()
+    settings.MIGRATION_MODULES = dict.fromkeys(each.label for each in apps.get_app_configs())
     call_command("migrate", run_syncdb=True, verbosity=0)
     call_command("createcachetable", verbosity=0)
 

@@ -10,8 +10,9 @@ from integrations.models import AuditEntry, Backfill, LakeFile, MirrorField, Mir
 from integrations.sync import runs
 from integrations.sync.mirror import backfill, backfilling, planning
 from tests.mirror.reads import ACCOUNT, ask, counts, mirror, perform, read, rows, truth
+from tests.patience import bulk_jobs_that_hang
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick")]
+pytestmark = pytest.mark.django_db
 RESULTS = r"/jobs/query/[^/]+/results"
 
 
@@ -184,15 +185,13 @@ def test_a_cancel_stops_it_and_what_has_landed_stays(mirrored, by_pages, monkeyp
 
 
 def test_one_backfill_at_a_time_for_the_same(mirrored, demo_org, monkeypatch):
-    monkeypatch.setattr(backfilling, "PATIENCE", 0.05)
     monkeypatch.setattr(planning, "REST_PAGES", 0)
-    demo_org.settings(extra={"bulk_hold": True})
     first, second = asked(mirrored), asked(mirrored)
-    run = backfill.start(first, user=None, now=timezone.now())
-    assert run.state == "queued"
-    with pytest.raises(Refusal, match="let it end or cancel it"):
-        backfill.start(second, user=None, now=timezone.now())
-    demo_org.settings(extra={})
+    with bulk_jobs_that_hang(demo_org, backfilling):
+        run = backfill.start(first, user=None, now=timezone.now())
+        assert run.state == "queued"
+        with pytest.raises(Refusal, match="let it end or cancel it"):
+            backfill.start(second, user=None, now=timezone.now())
     perform(run)
     first.refresh_from_db()
     assert first.state == "done"

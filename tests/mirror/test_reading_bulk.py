@@ -10,8 +10,9 @@ from integrations.models import LakeFile, MirrorObject, MirrorSettings, Run
 from integrations.sync import runs
 from integrations.sync.mirror import downloading, planning, reading
 from tests.mirror.reads import ACCOUNT, ask, counts, mirror, perform, read, rows, truth
+from tests.patience import bulk_jobs_that_hang
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick")]
+pytestmark = pytest.mark.django_db
 RESULTS, JOB = r"/jobs/query/[^/]+/results", r"/jobs/query/[0-9A-Za-z]+$"
 
 
@@ -233,46 +234,39 @@ def test_r_059_an_allowance_used_up_in_mid_run_resumes_at_the_page(bulk, demo_or
 # --- the job ---------------------------------------------------------------------------------------------------------------
 
 
-def test_r_036_a_job_that_hangs_holds_no_worker_and_ends_with_job_timeout(bulk, demo_org, monkeypatch):
-    monkeypatch.setattr(reading, "PATIENCE", 0.1)
-    demo_org.settings(extra={"bulk_hold": True})
-    began = time.monotonic()
-    run = read(bulk)
-    assert time.monotonic() - began < 10
-    assert run.state == "queued", "the worker is free, the run waits"
-    assert run.not_before > timezone.now()
-    assert "Account" in run.sentence
-    again = perform(run)
-    assert again.pk == run.pk
-    assert again.state == "queued"
-    MirrorSettings.objects.create(org=bulk, job_minutes=1)
-    run.refresh_from_db()
-    run.checkpoint[reading.KEY]["reads"]["Account"]["asked_at"] = (timezone.now() - timedelta(minutes=2)).isoformat()
-    run.save()
-    ended = perform(run)
+def test_r_036_a_job_that_hangs_holds_no_worker_and_ends_with_job_timeout(bulk, demo_org):
+    with bulk_jobs_that_hang(demo_org, reading):
+        run = read(bulk)
+        assert run.state == "queued", "the worker is free, the run waits"
+        assert run.not_before > timezone.now()
+        assert "Account" in run.sentence
+        again = perform(run)
+        assert again.pk == run.pk
+        assert again.state == "queued"
+        MirrorSettings.objects.create(org=bulk, job_minutes=1)
+        run.refresh_from_db()
+        run.checkpoint[reading.KEY]["reads"]["Account"]["asked_at"] = (timezone.now() - timedelta(minutes=2)).isoformat()
+        run.save()
+        ended = perform(run)
     assert (ended.state, ended.reason_code) == ("failed", "job_timeout")
     assert "1 minutes" in ended.sentence
     assert [call["method"] for call in demo_org.calls("/jobs/query/") if call["method"] == "PATCH"] == ["PATCH"]
     assert mirror(bulk).watermark is None
 
 
-def test_r_036_a_job_that_ends_meanwhile_is_collected_by_the_next_turn(bulk, demo_org, monkeypatch):
-    monkeypatch.setattr(reading, "PATIENCE", 0.1)
-    demo_org.settings(extra={"bulk_hold": True})
-    run = read(bulk)
-    demo_org.settings(extra={})
-    monkeypatch.setattr(reading, "PATIENCE", 15.0)
+def test_r_036_a_job_that_ends_meanwhile_is_collected_by_the_next_turn(bulk, demo_org):
+    with bulk_jobs_that_hang(demo_org, reading):
+        run = read(bulk)
     ended = perform(run)
     assert (ended.pk, ended.state) == (run.pk, "success")
     same_as_the_org(bulk)
     assert len([call for call in demo_org.calls("/jobs/query") if call["method"] == "POST"]) == 1
 
 
-def test_all_jobs_are_started_before_one_is_waited_for(bulk, demo_org, need, monkeypatch):
-    monkeypatch.setattr(reading, "PATIENCE", 0.1)
+def test_all_jobs_are_started_before_one_is_waited_for(bulk, demo_org, need):
     need(since_months=None, Account=ACCOUNT, Contact=("Email",), User=("Username",))
-    demo_org.settings(extra={"bulk_hold": True})
-    run = read(bulk)
+    with bulk_jobs_that_hang(demo_org, reading):
+        run = read(bulk)
     assert run.state == "queued"
     assert len([call for call in demo_org.calls("/jobs/query") if call["method"] == "POST"]) == 3
 
@@ -316,17 +310,14 @@ def test_r_053_a_job_that_fails_for_a_field_drops_that_field(bulk, demo_org):
     same_as_the_org(bulk)
 
 
-def test_r_038_a_job_aborted_in_salesforce_cancels_the_run_until_the_next_slot(bulk, demo_org, monkeypatch):
-    monkeypatch.setattr(reading, "PATIENCE", 0.1)
-    demo_org.settings(extra={"bulk_hold": True})
-    run = read(bulk)
-    job = run.checkpoint[reading.KEY]["reads"]["Account"]["job"]
+def test_r_038_a_job_aborted_in_salesforce_cancels_the_run_until_the_next_slot(bulk, demo_org):
     from integrations.orgs.connect import client_for
 
-    with client_for(bulk, domain="test") as client:
-        client.request("PATCH", f"jobs/query/{job}", json={"state": "Aborted"})
-    demo_org.settings(extra={})
-    monkeypatch.setattr(reading, "PATIENCE", 15.0)
+    with bulk_jobs_that_hang(demo_org, reading):
+        run = read(bulk)
+        job = run.checkpoint[reading.KEY]["reads"]["Account"]["job"]
+        with client_for(bulk, domain="test") as client:
+            client.request("PATCH", f"jobs/query/{job}", json={"state": "Aborted"})
     ended = perform(run)
     assert ended.state == "cancelled"
     assert ended.sentence.startswith("aborted in Salesforce")
@@ -335,15 +326,12 @@ def test_r_038_a_job_aborted_in_salesforce_cancels_the_run_until_the_next_slot(b
     same_as_the_org(bulk)
 
 
-def test_r_035_a_job_that_is_gone_is_made_again_with_a_note(bulk, demo_org, monkeypatch):
-    monkeypatch.setattr(reading, "PATIENCE", 0.1)
-    demo_org.settings(extra={"bulk_hold": True})
-    run = read(bulk)
+def test_r_035_a_job_that_is_gone_is_made_again_with_a_note(bulk, demo_org):
+    with bulk_jobs_that_hang(demo_org, reading):
+        run = read(bulk)
     state = run.checkpoint
     state[reading.KEY]["reads"]["Account"]["job"] = "750000000000009AAA"
     Run.objects.filter(pk=run.pk).update(checkpoint=state)
-    demo_org.settings(extra={})
-    monkeypatch.setattr(reading, "PATIENCE", 15.0)
     ended = perform(run)
     assert ended.state == "success"
     assert "started again" in mirror(bulk).note

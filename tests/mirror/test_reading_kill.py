@@ -19,7 +19,7 @@ def live(folder: Path, org: DemoOrgHandle, *point: str) -> tuple[int, dict[str, 
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TEST_"))}
     done = subprocess.run(
         [sys.executable, "-m", "tests.mirror.mortal", str(folder), org.url, *point],
-        cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode in (0, -signal.SIGKILL), done.stderr[-3000:]
     return done.returncode, json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else {}

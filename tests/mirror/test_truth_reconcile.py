@@ -1,6 +1,5 @@
 """Nothing missing, nothing orphaned (I-05), against the demo org over HTTP."""
 
-import time
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -19,6 +18,7 @@ from integrations.sync.mirror import reconcile as reconciling
 from tests.demo import DemoOrgHandle
 from tests.mirror.reads import counts, mirror, perform, read, rows, truth
 from tests.mirror.truth import ledger
+from tests.patience import bulk_jobs_that_hang
 
 pytestmark = pytest.mark.django_db
 FIELDS = ("Name", "Industry", "AnnualRevenue")
@@ -177,12 +177,9 @@ def test_i_05_large_objects_are_listed_by_a_bulk_job(accounts, demo_org, monkeyp
 
 def test_r_036_a_slow_list_gives_the_worker_back_and_is_collected_later(accounts, demo_org, monkeypatch):
     monkeypatch.setattr(planning, "REST_PAGES", 0)
-    monkeypatch.setattr(sweeping, "PATIENCE", 0.2)
-    demo_org.settings(bulk_job_seconds=3)
-    run = reconcile(accounts)
-    assert (run.state, run.sentence) == ("queued", "Salesforce is listing Account.")
-    demo_org.settings(bulk_job_seconds=0)
-    time.sleep(3)
+    with bulk_jobs_that_hang(demo_org, sweeping):
+        run = reconcile(accounts)
+        assert (run.state, run.sentence) == ("queued", "Salesforce is listing Account.")
     assert perform(run).state == "success"
     assert len([call for call in demo_org.calls("/jobs/query") if call["method"] == "POST"]) == 1, "the same job"
 

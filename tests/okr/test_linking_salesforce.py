@@ -268,7 +268,7 @@ def test_bw_d3_bw_d15_unlinking_keeps_value_and_history_and_needs_no_seat(desk):
 def test_an_unchanged_report_is_described_once(desk):
     for _ in range(3):
         look(desk, "Open pipeline by stage")
-    assert len(desk.demo.calls("/describe")) == 1
+    assert len([each for each in desk.demo.calls("/describe") if "/analytics/reports/" in each["path"]]) == 1
     desk.change(desk.find("Open pipeline by stage"), aggregates=["RowCount", "s!AMOUNT", "a!AMOUNT"])
     assert "a!AMOUNT" in [each.name for each in look(desk, "Open pipeline by stage").fields]
     assert ReportDescription.objects.count() == 1

@@ -78,7 +78,7 @@ def test_i_24_entries_written_at_the_same_moment_stay_one_chain():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert audit.verify() == audit.Verification(20)
 
 

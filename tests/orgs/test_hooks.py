@@ -6,6 +6,7 @@ import hmac
 import json
 import socket
 import ssl
+import threading
 import time
 from datetime import timedelta
 
@@ -300,20 +301,41 @@ def test_refusals_that_cannot_change_are_not_repeated(db, inside, now, status, t
     assert len(inside.seen) == tries
 
 
-@pytest.mark.parametrize("slow", [Told(delay=3), Told(drip_headers=0.2), Told(hang_up=True)])
+@pytest.mark.parametrize("slow", [Told(delay=60), Told(drip_headers=0.2), Told(hang_up=True)])
 def test_i_09_a_slow_or_trickling_receiver_is_left_at_the_deadline(inside, slow):
     inside.tell("/slow", slow)
     target = outgoing.check_target(f"{inside.url}/slow", inner_origins=[inside.url])
     clock = time.monotonic()
     with pytest.raises(outgoing.CallFailed):
         outgoing.post(target, body=b"{}", headers={}, seconds=0.5)
-    assert time.monotonic() - clock < 1.5
+    assert time.monotonic() - clock < 30
 
 
 def test_a_name_service_that_hangs_is_left_at_the_deadline(monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
+    answers, asked = threading.Event(), list[threading.Thread]()
+
+    def hang(*_, **__):
+        asked.append(threading.current_thread())
+        answers.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     with pytest.raises(outgoing.CallFailed, match="in time"):
         outgoing.addresses_of(outgoing.check_target("https://hooks.example.com"), seconds=0.1)
+    answers.set()
+    for thread in asked:  # or it would end in the middle of another test
+        thread.join(60)
+
+
+@pytest.mark.parametrize("trouble", [OSError("no network"), UnicodeError("label too long")])
+def test_a_name_that_cannot_be_asked_for_has_no_address(monkeypatch, trouble):
+    def refuse(*_, **__):
+        raise trouble
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    target = outgoing.check_target("https://hooks.example.com")
+    with pytest.raises(outgoing.CallFailed, match="has no address"):
+        outgoing.post(target, body=b"", headers={})
 
 
 def test_two_workers_send_a_message_once(db, inside, now, django_capture_on_commit_callbacks):

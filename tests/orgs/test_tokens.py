@@ -130,7 +130,7 @@ def test_r_003_four_workers_with_a_401_make_one_token_call(demo_org):
 
     def work(tokens):
         try:
-            start.wait(5)
+            start.wait(60)
             results.append(tokens.refresh(old))
         except Exception as error:  # noqa: BLE001
             failures.append(error)
@@ -141,7 +141,7 @@ def test_r_003_four_workers_with_a_401_make_one_token_call(demo_org):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert failures == []
     assert len({grant.access_token for grant in results}) == 1
     assert token_calls(demo_org) == 1

@@ -23,7 +23,7 @@ def test_i_18_neither_calls_nor_names_of_objects_are_lost_between_processes():
     barrier = threading.Barrier(PROCESSES)
 
     def count(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         buffer = UsageBuffer()  # each process has one
         for call in range(CALLS):
             buffer.add(org.pk, "test", counted=True, failed=False, object_name=f"O{number}x{call}", limit=None)

@@ -11,9 +11,10 @@ from django.utils import timezone
 from integrations.models import OutboxRow, OutboxTarget, RowOutcome, Run, SalesforceOrg
 from integrations.orgs.connect import client_for
 from integrations.sync import jobs, runs
-from integrations.sync.outbox import kinds, planning, targets
+from integrations.sync.outbox import bulk_way, kinds, targets
 from integrations.sync.outbox.push import PushReport, push_rows
 from tests.demo import DemoOrgHandle
+from tests.patience import worker_that_waits_for_nothing
 
 ACCOUNTS, PROJECTS = "test.accounts", "test.projects"
 
@@ -21,13 +22,6 @@ ACCOUNTS, PROJECTS = "test.accounts", "test.projects"
 def anything(*_about: Any) -> str:
     """Every field may be written."""
     return ""
-
-
-@pytest.fixture(autouse=True)
-def _patient_only_in_life(monkeypatch) -> None:
-    """Waits between tries are not slept through."""
-    monkeypatch.setattr(planning, "LOCK_WAITS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(planning, "FIRST_POLL", 0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +67,12 @@ class Desk:
         if run.reason_code in ("unexpected", "lake_engine") and self.crash is not None:
             raise self.crash
         return run, self.reports[-1] if self.reports else None
+
+    def push_and_leave(self, target: OutboxTarget, rows: Any) -> tuple[Run, PushReport]:
+        """A push by a worker that does not wait for its Bulk job, which Salesforce holds until `demo.settings(bulk_hold=False)`."""
+        self.demo.settings(bulk_hold=True)
+        with worker_that_waits_for_nothing(bulk_way, "INLINE_SECONDS"):
+            return self.push(target, rows)
 
     def again(self, run: Run) -> Run:
         """The next turn of a run that waits."""

@@ -68,10 +68,8 @@ def test_r_145_a_large_upload_is_split_and_every_part_is_tracked(desk, monkeypat
     assert report.created == n
 
 
-def test_r_036_a_long_job_holds_no_worker_and_is_collected_later(desk, monkeypatch):
-    monkeypatch.setattr(bulk_way, "INLINE_SECONDS", 0.3)
-    desk.demo.settings(bulk_hold=True)
-    run, report = desk.push(desk.projects(), projects(desk, 3000))
+def test_r_036_a_long_job_holds_no_worker_and_is_collected_later(desk):
+    run, report = desk.push_and_leave(desk.projects(), projects(desk, 3000))
     assert (run.state, report) == ("queued", None)
     assert run.not_before > timezone.now()
     assert "Salesforce works on 3,000 rows" in run.sentence
@@ -82,10 +80,8 @@ def test_r_036_a_long_job_holds_no_worker_and_is_collected_later(desk, monkeypat
     assert len(jobs_made(desk)) == 1
 
 
-def test_r_036_a_job_that_takes_too_long_is_stopped_and_what_it_did_is_collected(desk, monkeypatch):
-    monkeypatch.setattr(bulk_way, "INLINE_SECONDS", 0.3)
-    desk.demo.settings(bulk_hold=True)
-    run, _ = desk.push(desk.projects(), projects(desk, 2600))
+def test_r_036_a_job_that_takes_too_long_is_stopped_and_what_it_did_is_collected(desk):
+    run, _ = desk.push_and_leave(desk.projects(), projects(desk, 2600))
     OutboxBatch.objects.update(sent_at=timezone.now() - timedelta(hours=3))
     run = desk.again(run)
     batch = OutboxBatch.objects.get(run=run)
@@ -94,19 +90,17 @@ def test_r_036_a_job_that_takes_too_long_is_stopped_and_what_it_did_is_collected
     assert [call for call in desk.demo.calls("/jobs/ingest/") if call["method"] == "PATCH"][-1]["status"] == 200
 
 
-def interrupted(desk, target, rows, monkeypatch):
+def interrupted(desk, target, rows):
     """A run whose worker dies while Salesforce works on its job."""
-    monkeypatch.setattr(bulk_way, "INLINE_SECONDS", 0.3)
-    desk.demo.settings(bulk_hold=True)
-    run, _ = desk.push(target, rows)
+    run, _ = desk.push_and_leave(target, rows)
     assert run.state == "queued"
     Run.objects.filter(pk=run.pk).update(state="interrupted", reason_code="worker_lost", finished_at=timezone.now())
     return run
 
 
-def test_r_135_a_killed_run_collects_its_job_instead_of_sending_again(desk, monkeypatch):
+def test_r_135_a_killed_run_collects_its_job_instead_of_sending_again(desk):
     target, rows = desk.projects(), projects(desk, 3000)
-    interrupted(desk, target, rows, monkeypatch)
+    interrupted(desk, target, rows)
     desk.demo.settings(bulk_hold=False)
     run, report = desk.push(target, rows)
     assert run.state == "success", run.sentence
@@ -116,10 +110,10 @@ def test_r_135_a_killed_run_collects_its_job_instead_of_sending_again(desk, monk
     assert desk.writes()["rows"] == 3000
 
 
-def test_r_135_a_job_that_is_still_working_is_waited_for(desk, monkeypatch):
+def test_r_135_a_job_that_is_still_working_is_waited_for(desk):
     target, rows = desk.projects(), projects(desk, 2600)
-    interrupted(desk, target, rows, monkeypatch)
-    run, _ = desk.push(target, rows)
+    interrupted(desk, target, rows)
+    run, _ = desk.push_and_leave(target, rows)
     assert run.state == "queued"
     desk.demo.settings(bulk_hold=False)
     run = desk.again(run)
@@ -127,9 +121,9 @@ def test_r_135_a_job_that_is_still_working_is_waited_for(desk, monkeypatch):
     assert len(jobs_made(desk)) == 1
 
 
-def test_i_07_newer_rows_win_over_what_an_interrupted_run_had_sent(desk, monkeypatch):
+def test_i_07_newer_rows_win_over_what_an_interrupted_run_had_sent(desk):
     target, rows = desk.projects(), projects(desk, 2600)
-    interrupted(desk, target, rows, monkeypatch)
+    interrupted(desk, target, rows)
     desk.demo.settings(bulk_hold=False)
     run, _ = desk.push(target, {**rows, "Name": ["newer"] * 2600})
     assert classes(run, "Project__c") == {"written": 2600}
@@ -139,7 +133,7 @@ def test_i_07_newer_rows_win_over_what_an_interrupted_run_had_sent(desk, monkeyp
 
 
 @pytest.mark.parametrize("fate", ["deleted", "open"])
-def test_r_135_a_job_that_came_to_nothing_is_sent_anew(desk, monkeypatch, fate):
+def test_r_135_a_job_that_came_to_nothing_is_sent_anew(desk, fate):
     target, rows = desk.projects(), projects(desk, 2600)
     if fate == "open":  # the worker died between storing the id and uploading
         desk.demo.fault(path="/batches", method="PUT", times=99, action="close")
@@ -148,7 +142,7 @@ def test_r_135_a_job_that_came_to_nothing_is_sent_anew(desk, monkeypatch, fate):
         desk.demo.no_faults()
         assert OutboxBatch.objects.get(run=run).state == "created"
     else:
-        interrupted(desk, target, rows, monkeypatch)
+        interrupted(desk, target, rows)
         batch = OutboxBatch.objects.get()
         job = bulk.read_job(desk.salesforce, "ingest", batch.job_id)
         bulk.abort(desk.salesforce, job)
@@ -273,14 +267,12 @@ def test_i_18_a_push_that_would_exceed_our_share_waits(desk, settings):
     assert run.calls == report.calls > 0
 
 
-def test_i_08_a_target_that_another_run_writes_to_is_left_to_it(desk, monkeypatch):
+def test_i_08_a_target_that_another_run_writes_to_is_left_to_it(desk):
     """Two jobs with leases of their own: the second waits until the first has heard from Salesforce."""
     from integrations.models import OutboxPush
 
     target, rows = desk.projects(), projects(desk, 2600)
-    monkeypatch.setattr(bulk_way, "INLINE_SECONDS", 0.3)
-    desk.demo.settings(bulk_hold=True)
-    first, _ = desk.push(target, rows)
+    first, _ = desk.push_and_leave(target, rows)
     assert first.state == "queued"
     second = Run.objects.create(job="test.other", org=desk.org, domain="test", state="running")
     OutboxPush.objects.update(run=second)  # the same push, as if another job had made it

@@ -25,7 +25,7 @@ def test_the_style_sheet_is_fresh(tmp_path):
         str(built),
         "--minify",
     ]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
     assert built.read_text() == (CSS / "app.css").read_text(), "run: npm run css"
 
 

@@ -14,6 +14,7 @@ from integrations.product.api import browsers
 from integrations.product.ingest import accept as accepting
 from integrations.product.ingest import listeners, write_keys
 from integrations.product.models import EventBatch, IngestDay, WriteKey
+from tests.effort import at_most
 from tests.product.sending import DAY, flush, post, stored, text_of, track
 
 pytestmark = pytest.mark.django_db
@@ -157,13 +158,12 @@ def test_a_batch_and_a_body_have_an_end(server):
 
 
 def test_s_084_a_body_of_50_mb_is_refused_before_it_is_read(server):
-    begin = time.monotonic()
-    answer = Client().post(
-        "/api/v1/events/", data=b"x" * 100, content_type="application/json", headers={"Authorization": server},
-        CONTENT_LENGTH=str(50 * 1024 * 1024),
-    )  # fmt: skip
+    with at_most(1):
+        answer = Client().post(
+            "/api/v1/events/", data=b"x" * 100, content_type="application/json", headers={"Authorization": server},
+            CONTENT_LENGTH=str(50 * 1024 * 1024),
+        )  # fmt: skip
     assert answer.status_code == 413
-    assert time.monotonic() - begin < 1
 
 
 def test_only_keys_with_the_scope_and_operators_send(cast):

@@ -16,7 +16,7 @@ def results(tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("victim")
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "TEST_", "DJANGO_"))}
     command = [sys.executable, "-m", "tests.product.ingest_victim", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

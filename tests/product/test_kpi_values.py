@@ -307,3 +307,25 @@ def test_px_61_engagements_are_counted_by_those_who_show_them(acme):
     count(World())
     assert [of_customer(acme.pk)[key] for key in ("engagements_active", "engagements_total")] == [2, 2]
     assert [of_customer(other.pk)[key] for key in ("engagements_active", "engagements_total")] == [2, 0]
+
+
+def test_px_63_feature_users_of_90_30_and_7_days_and_their_changes(engine_name, acme, no_engagements):
+    """Users of the feature by hand, each window with another number: 7d 3 against 2, 30d 4 against 3, 90d 5 against 1."""
+    Feature.objects.create(key="reports", name="Reports", rules=[{"event": "Report Created"}], position=1, as_kpi=True)
+    u, world = people(acme, 6), World()
+    for days, users in ((1, (0, 1, 2)), (8, (0, 1)), (20, (3,)), (31, (0, 3, 4)), (95, (5,))):
+        for user in users:
+            world.event(u[user], acme.pk, AS_OF - timedelta(days=days), "Report Created")
+            world.event(u[user], acme.pk, AS_OF - timedelta(days=days), "Report Created")  # twice is one user
+            world.event(u[5], acme.pk, AS_OF - timedelta(days=days), "Opened")  # another event is none of the feature
+    count(world)
+    found = of_customer(acme.pk)
+    assert {days: found[f"feature_users_{days}:reports"] for days in ("7d", "30d", "90d")} == {"7d": 3, "30d": 4, "90d": 5}
+    changes = {days: found[f"feature_users_{days}_pct:reports"] for days in ("7d", "30d", "90d")}
+    assert changes == {"7d": Decimal(50), "30d": Decimal("33.333333333333"), "90d": Decimal(400)}
+    named = {name: each.key for each in registry.KPIS for name in each.list_b if "Feature" in name}
+    assert named == {
+        "Feature Users Last 90 Days": "feature_users_90d", "Feature Users Last 30 Days": "feature_users_30d",
+        "Feature Users Last 7 Days": "feature_users_7d", "% change in 90 Day Feature Users": "feature_users_90d_pct",
+        "% change in 30 Day Feature Users": "feature_users_30d_pct", "% change in 7 Day Feature Users": "feature_users_7d_pct",
+    }  # fmt: skip

@@ -19,7 +19,7 @@ def start(tmp_path, *command: str, **changes: str) -> subprocess.CompletedProces
     """Import the settings in a process of its own, as a server would."""
     names = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CAUSEWAY_DATA": str(tmp_path), **GOOD, **changes}
     command = command or ("-c", "import project.settings")
-    return subprocess.run([sys.executable, *command], cwd=ROOT, env=names, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, *command], cwd=ROOT, env=names, capture_output=True, text=True, timeout=300)
 
 
 def test_good_settings_start(tmp_path):

@@ -38,7 +38,7 @@ class Installation:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]
@@ -62,20 +62,26 @@ class Installation:
             )
 
     def start_web(self) -> tuple[subprocess.Popen, str]:
-        """gunicorn as `./run` starts it; the second value is its address."""
+        """The web server that `./run` starts; the second value is its address."""
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
         port = free_port()
         command = [
             sys.executable,
             "-m",
-            "gunicorn",
-            "project.wsgi",
-            "--bind",
-            f"127.0.0.1:{port}",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
             "--workers",
             "1",
-            "--threads",
+            "--blocking-threads",
             "4",
+            "--log-level",
+            "warning",
+            "project.wsgi:application",
         ]
         with (self.folder / "web.log").open("ab") as output:
             process = subprocess.Popen(command, cwd=ROOT, env=self.env, start_new_session=True, stdout=output, stderr=output)

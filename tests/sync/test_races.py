@@ -31,7 +31,7 @@ def together(work: Callable[[int], object], n: int) -> list[object]:
     barrier, results = threading.Barrier(n), []
 
     def one(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             results.append(work(number))
         except Exception as error:  # noqa: BLE001
@@ -43,7 +43,7 @@ def together(work: Callable[[int], object], n: int) -> list[object]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     return results
 
 
@@ -102,7 +102,7 @@ def test_r_259_real_deadlocks_are_tried_again_and_counts_stay_right():
                 RunObject.objects.filter(pk=tally.row.pk).update(read=F("read") + 1, unchanged=F("unchanged") + 1)
                 if not met:
                     met = True
-                    gate.wait(10)  # now both hold one row and want the other's
+                    gate.wait(60)  # now both hold one row and want the other's
 
         def counted() -> None:
             try:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from integrations.demo_org.async_api import stored, work
+from integrations.demo_org.async_api import chunking, stored, work
 from integrations.demo_org.async_api.payloads import HEAD, NAMESPACE
 from integrations.demo_org.org import Caller
 from integrations.demo_org.replies import read_body
@@ -20,7 +20,7 @@ from integrations.demo_org.soap.envelopes import local_name
 from integrations.demo_org.versions import NEWEST, OLDEST
 
 OPERATIONS = frozenset({"insert", "update", "upsert", "delete", "hardDelete", "query", "queryAll"})
-CONTENT_TYPES = {"CSV": "text/csv; charset=UTF-8", "XML": "application/xml", "JSON": "application/json"}
+CONTENT_TYPES = {"CSV": "text/csv", "XML": "application/xml", "JSON": "application/json"}
 MOST_BYTES, MOST_ROWS = 10_000_000, 10_000
 VERSION = re.compile(r"\d{1,3}\.0")
 CONCURRENCY = {"0": "Parallel", "1": "Serial", "parallel": "Parallel", "serial": "Serial"}
@@ -43,9 +43,16 @@ def speaks_json(request: Request, job: stored.Job | None = None) -> bool:
     return job is not None and job.content_type == "JSON" and reads and not accepted.startswith("application/xml")
 
 
-def show(request: Request, root: str, body: dict[str, Any], status: int = 200, job: stored.Job | None = None) -> Response:
+def writes_json(request: Request, job: stored.Job) -> bool:
+    """Whether what is said about batches is JSON: the job's own form counts, not that of the request."""
+    return job.content_type == "JSON" or request.headers.get("accept", "").lower().startswith("application/json")
+
+
+def show(
+    request: Request, root: str, body: dict[str, Any], status: int = 200, job: stored.Job | None = None, *, batch: bool = False
+) -> Response:
     """A job, batch or error in the form that is spoken."""
-    if speaks_json(request, job):
+    if writes_json(request, job) if batch and job else speaks_json(request, job):
         plain = {key: _offset(value) for key, value in body.items()}
         return Response(orjson.dumps(dict(sorted(plain.items()))), status, media_type=CONTENT_TYPES["JSON"])
     inner = "".join(_element(key, value) for key, value in body.items() if value is not None)
@@ -120,11 +127,17 @@ def create(request: Request) -> Response:
     if operation == "upsert" and (made is None or not (made.external_id or made.id_lookup)):
         text = f"Field name provided, {key} does not match an External ID, Salesforce Id, or indexed field for {kind.name}"
         raise Refused("InvalidJob", text if key else "External ID was blank. An External ID must be specified for upsert.")
+    try:
+        chunk = chunking.read_size(request.headers.get(chunking.HEADER, "")) if operation in {"query", "queryAll"} else 0
+    except ValueError as problem:
+        raise Refused("InvalidJob", str(problem)) from problem
     job = stored.add_job(
         org, caller, operation=operation, object=kind.name, content_type=form, external_id=key if operation == "upsert" else "",
         concurrency=CONCURRENCY.get(str(given.get("concurrencyMode", 0)).lower(), "Parallel"),
         api_version=request.path_params["version"],
     )  # fmt: skip
+    if chunk:
+        chunking.remember(org, job.id, chunk)
     return show(request, "jobInfo", describe_job(org, job), 201, job)
 
 
@@ -194,7 +207,7 @@ def batches(request: Request) -> Response:
     if request.method == "POST":
         return _add_batch(request, job)
     found = [describe_batch(each) for each in stored.list_batches(org, job)]
-    if speaks_json(request, job):
+    if writes_json(request, job):
         plain = [{key: _offset(value) for key, value in sorted(each.items())} for each in found]
         return Response(orjson.dumps({"batchInfo": plain}), media_type=CONTENT_TYPES["JSON"])
     inner = "".join(
@@ -218,20 +231,26 @@ def _add_batch(request: Request, job: stored.Job) -> Response:
         raise Refused("ExceededQuota", "ApiBatchItems Limit exceeded.")
     org.usage.spend("DailyBulkApiBatches")
     batch = stored.add_batch(org, job, data)
+    chunking.cut(org, job, batch)
     work.start(org, job, batch)
-    return show(request, "batchInfo", describe_batch(batch), 201, job)
+    return show(request, "batchInfo", describe_batch(batch), 201, job, batch=True)
 
 
 def batch_info(request: Request) -> Response:
     """GET job/{id}/batch/{id}."""
     job = job_of(request)
-    return show(request, "batchInfo", describe_batch(batch_of(request, job)), job=job)
+    return show(request, "batchInfo", describe_batch(batch_of(request, job)), job=job, batch=True)
+
+
+def rows_of(data: bytes, job: stored.Job) -> Response:
+    """Rows in the job's form. The content type has no character set: clients compare it as a whole."""
+    return Response(data, headers={"Content-Type": CONTENT_TYPES[job.content_type]})
 
 
 def batch_request(request: Request) -> Response:
     """GET job/{id}/batch/{id}/request: what was sent."""
     job = job_of(request)
-    return Response(batch_of(request, job).request, media_type=CONTENT_TYPES[job.content_type])
+    return rows_of(batch_of(request, job).request, job)
 
 
 def batch_result(request: Request) -> Response:
@@ -241,8 +260,8 @@ def batch_result(request: Request) -> Response:
     if batch.state != "Completed":
         raise Refused("InvalidBatch", f"Batch not completed: it is {batch.state}")
     if not job.queries:
-        return Response(batch.result, media_type=CONTENT_TYPES[job.content_type])
-    if speaks_json(request, job):
+        return rows_of(batch.result, job)
+    if writes_json(request, job):
         return Response(orjson.dumps([batch.result_id]), media_type=CONTENT_TYPES["JSON"])
     text = f'<result-list xmlns="{NAMESPACE}"><result>{batch.result_id}</result></result-list>'
     return Response(text, media_type=CONTENT_TYPES["XML"])
@@ -254,7 +273,7 @@ def query_result(request: Request) -> Response:
     batch = batch_of(request, job)
     if batch.state != "Completed" or batch.result_id != request.path_params["result_id"][:15]:
         raise Refused("InvalidBatch", f"Unable to find result: {request.path_params['result_id']}")
-    return Response(batch.result, media_type=CONTENT_TYPES[job.content_type])
+    return rows_of(batch.result, job)
 
 
 _BASE = "/services/async/{version}/job"

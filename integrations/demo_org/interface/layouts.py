@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from integrations.demo_org import page_layouts
 from integrations.demo_org.errors import ApiError
 from integrations.demo_org.ids import make_ids
 from integrations.demo_org.records import NOT_FOUND, find_kind
@@ -49,9 +50,32 @@ def section(kind: ObjectType, fields: list[Field], *, edit: bool, own: str) -> d
     }  # fmt: skip
 
 
+def saved_sections(kind: ObjectType, saved: list[page_layouts.Section], *, edit: bool, own: str) -> list[dict[str, Any]]:
+    """The sections of a layout that was saved, row by row, with the fields that the caller sees."""
+    shown = []
+    for label, heading, columns in saved:
+        visible = [[made for each in column if (made := kind.find(each.name)) is not None] for column in columns]
+        if edit:
+            visible = [[each for each in column if each.createable or each.updateable] for column in visible]
+        if not any(visible):
+            continue
+        rows = [
+            {"layoutItems": [item(kind, column[row], edit=edit) for column in visible if row < len(column)],
+             "numItems": sum(row < len(column) for column in visible)}
+            for row in range(max(map(len, visible)))
+        ]  # fmt: skip
+        shown.append({
+            "collapsed": False, "columns": len(columns), "heading": label, "layoutRows": rows, "layoutSectionId": None,
+            "parentLayoutId": own, "rows": len(rows), "tabOrder": "TopToBottom", "useCollapsibleSection": heading,
+            "useHeading": heading,
+        })  # fmt: skip
+    return shown
+
+
 def describe_layout(request: Request, kind: ObjectType) -> dict[str, Any]:
     """The object's page layout."""
     own, fields = layout_id(request, kind), shown_fields(kind)
+    saved = page_layouts.saved_sections(request.app.state.org.draft, kind)
     schema = request.app.state.org.schema_for(request.state.caller)
     related = [
         {
@@ -64,8 +88,12 @@ def describe_layout(request: Request, kind: ObjectType) -> dict[str, Any]:
     editable = [each for each in fields if each.createable or each.updateable]
     return {
         "buttonLayoutSection": {"detailButtons": []},
-        "detailLayoutSections": [section(kind, fields, edit=False, own=own)],
-        "editLayoutSections": [section(kind, editable, edit=True, own=own)],
+        "detailLayoutSections": saved_sections(kind, saved, edit=False, own=own)
+        if saved is not None
+        else [section(kind, fields, edit=False, own=own)],
+        "editLayoutSections": saved_sections(kind, saved, edit=True, own=own)
+        if saved is not None
+        else [section(kind, editable, edit=True, own=own)],
         "feedView": None,
         "highlightsPanelLayoutSection": None,
         "id": own,

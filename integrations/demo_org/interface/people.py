@@ -63,5 +63,8 @@ def front_door(request: Request) -> Response:
 routes = [
     Route("/services/oauth2/singleaccess", single_access, methods=["GET", "POST"]),
     Route("/secur/frontdoor.jsp", front_door, methods=["GET", "POST"]),
-    Route("/services/data/v{version}/sobjects/User/{user_id}/password", password, methods=["GET", "POST", "DELETE"]),
+    *(
+        Route(f"/services/data/v{{version}}/sobjects/{user}/{{user_id}}/password", password, methods=["GET", "POST", "DELETE"])
+        for user in ("User", "user")  # names of objects are read in any case
+    ),
 ]

@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from integrations.demo_org.errors import ApiError
-from integrations.demo_org.query import TOOLING
 from integrations.demo_org.records import NOT_FOUND, describe, show_record
 from integrations.demo_org.replies import reply
 from integrations.demo_org.schema.describe import list_entry
+from integrations.demo_org.schema.tooling import TOOLING
 
 NO_APEX = ApiError(501, "FUNCTIONALITY_NOT_ENABLED", "This org has no Apex")
 

@@ -1,5 +1,7 @@
-"""The Metadata API: custom objects, custom fields and permission sets by SOAP calls, deployments and retrievals."""
+"""The Metadata API: objects, fields, permission sets, screens and automation by SOAP calls, deployments and retrievals."""
 
-from integrations.demo_org.metadata.endpoints import routes
+from integrations.demo_org.metadata import connect, endpoints, tooling
+
+routes = [*endpoints.routes, *connect.routes, *tooling.routes]
 
 __all__ = ["routes"]

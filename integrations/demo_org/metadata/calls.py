@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from integrations.demo_org.org import Caller, DemoOrg
 
 MOST_COMPONENTS, MOST_QUERIES = 10, 3
-NOT_MANAGED = {"CustomObject": ["CustomField", "ValidationRule"], "PermissionSet": []}
+NOT_MANAGED = {
+    "CustomObject": ["CustomField", "ValidationRule"],
+    "PermissionSet": [],
+    "Workflow": ["WorkflowOutboundMessage", "WorkflowRule"],
+}
 
 
 def describe_metadata(_org: "DemoOrg", _caller: "Caller", _call: Element, _version: float) -> Values:

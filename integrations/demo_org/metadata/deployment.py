@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
 from integrations.demo_org.errors import ApiError
-from integrations.demo_org.metadata.components import DIRECTORIES, NESTED, PREFIXES, Outcome, Workshop, component_id
+from integrations.demo_org.metadata.automation import KINDS, WORKFLOW_PARTS
+from integrations.demo_org.metadata.components import DIRECTORIES, IN_OBJECTS, PREFIXES, Outcome, Workshop, component_id
 from integrations.demo_org.metadata.package import DESTRUCTIVE, MANIFEST, Manifest, Package
 from integrations.demo_org.metadata.screens import SCREENS, is_screen
 from integrations.demo_org.metadata.values import Refused, Values, as_list, read_values, text_of
@@ -46,6 +47,8 @@ class Deployment:
     caller: "Caller"
     options: dict[str, Any]
     messages: list[Values] = field(default_factory=list)
+    messages_of_files: list[tuple[str, str]] = field(default_factory=list)
+    """Whole files of which only the parts are saved: their type and name."""
 
     def run(self, data: bytes) -> Values:
         """Do it; the parts of the deploy result that are known when it ends."""
@@ -96,12 +99,13 @@ class Deployment:
                 self._note(outcome, kind, package.shown(name), warning=missing)
 
     def _tasks(self, package: Package, manifest: Manifest) -> Iterator[Task]:
-        """The components of all files, objects, fields (calculated ones last), rules, permission sets."""
+        """The components of all files: objects, fields (calculated ones last), rules, screens, automation, permission sets."""
         objects: list[Task] = []
         fields: list[Task] = []
         rules: list[Task] = []
         sets: list[Task] = []
         shown: list[Task] = []
+        flows: list[Task] = []
         for name in package.files():
             kind = SUFFIXES.get(name.rpartition(".")[2])
             if kind is None:
@@ -113,11 +117,14 @@ class Deployment:
                 continue
             own = name.rpartition("/")[2].rpartition(".")[0]
             values["fullName"] = own
-            target = sets if kind == "PermissionSet" else shown if is_screen(kind) else objects
+            target = sets if kind == "PermissionSet" else shown if is_screen(kind) else flows if kind in KINDS else objects
+            if kind == "Workflow":
+                flows += self._workflow_tasks(own, values, manifest, package.shown(name))
+                continue
             if kind == "CustomObject":
                 inner = [
                     Task(part, {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}, package.shown(name))
-                    for part, element in NESTED.items() for each in as_list(values.pop(element, None))
+                    for part, element in IN_OBJECTS.items() for each in as_list(values.pop(element, None))
                 ]  # fmt: skip
                 fields += [task for task in inner if task.kind == "CustomField"]
                 rules += [task for task in inner if task.kind == "ValidationRule"]
@@ -129,7 +136,26 @@ class Deployment:
             target.append(Task(kind, values, package.shown(name)))
         fields.sort(key=lambda task: bool(task.values.get("formula")) or task.values.get("type") == "Summary")
         shown.sort(key=lambda task: list(SCREENS).index(task.kind))  # an app names tabs
-        yield from (*objects, *fields, *rules, *shown, *sets)
+        flows.sort(key=lambda task: list(KINDS).index(task.kind))  # each names only what comes before it
+        yield from (*objects, *fields, *rules, *shown, *flows, *sets)
+
+    def _workflow_tasks(self, own: str, values: Values, manifest: Manifest, file: str) -> list[Task]:
+        """The parts of an object's workflow file; what is not imitated in it is refused by name."""
+        parts = [
+            Task(part, {**each, "fullName": f"{own}.{text_of(each, 'fullName')}"}, file)
+            for part, element in WORKFLOW_PARTS.items() for each in as_list(values.pop(element, None))
+        ]  # fmt: skip
+        for element in sorted(values.keys() - {"fullName"}):
+            self._fail(own, "Workflow", file, f"This org does not imitate {element} of Workflow components")
+        if manifest.names("Workflow", own):
+            self.messages_of_files.append(("Workflow", own))
+            self._note(Outcome(own), "Workflow", file)
+            return parts
+        for each in parts:
+            if not manifest.names(each.kind, text_of(each.values, "fullName")):
+                self._fail(text_of(each.values, "fullName"), each.kind, file, f"{each.kind} {text_of(each.values, 'fullName')} "
+                           "is not in package.xml")  # fmt: skip
+        return [each for each in parts if manifest.names(each.kind, text_of(each.values, "fullName"))]
 
     def _read(self, package: Package, name: str, kind: str) -> Values | None:
         """A component file, or None with the reason noted."""
@@ -146,7 +172,7 @@ class Deployment:
 
     def _check_members(self, package: Package, manifest: Manifest, tasks: list[Task]) -> None:
         """What package.xml names must be among the files."""
-        there = {(task.kind, text_of(task.values, "fullName")) for task in tasks}
+        there = {(task.kind, text_of(task.values, "fullName")) for task in tasks} | set(self.messages_of_files)
         failed = {each["fullName"] for each in self.messages if not each["success"]}
         for kind, members in manifest.members.items():
             for member in members:

@@ -1,6 +1,7 @@
-"""Managed packages that can be installed in the org: a billing package with the namespace NOME, its eight objects and a set.
+"""Managed packages that can be installed in the org: a billing package with the namespace NOME: objects, tabs, app, a set.
 
-An installed package is visible to all users at once ("Install for All Users"); nobody can create components in its namespace.
+Its objects and fields are visible to all users at once ("Install for All Users"), its app to those who have its permission
+set; nobody can create components in its namespace.
 """
 
 from collections.abc import Iterator
@@ -87,7 +88,8 @@ OBJECTS: dict[str, tuple[str, str, tuple[str, str], tuple[tuple[Any, ...], ...]]
         ("Total", "Total", NUMBER, {}),
     )),
 }  # fmt: skip
-SET = "Metronome_User"
+SET, SET_LABEL = "Metronome_User", "Metronome User Permission Set"
+APP, APP_LABEL = "Metronome", "Metronome App"
 
 
 def install_billing(org: "DemoOrg", caller: "Caller") -> list[str]:
@@ -109,12 +111,28 @@ def install_billing(org: "DemoOrg", caller: "Caller") -> list[str]:
         })  # fmt: skip
     for values in sorted(_fields(), key=lambda each: "formula" in each):
         _keep(workshop, "CustomField", values)
+    _keep_screens(workshop, names)
     for row in workshop.rows:
         if isinstance(row, dict):
             row.pop("guarded", None)
     workshop.draft.guarded = {name: each for name, each in workshop.draft.guarded.items() if not name.startswith("nome__")}
     workshop.keep()
     return names
+
+
+def _keep_screens(workshop: Workshop, names: list[str]) -> None:
+    """A tab for each object, the app with all of them, and the set that shows both and lets its people read."""
+    for name in names:
+        _keep(workshop, "CustomTab", {"fullName": name, "customObject": "true", "motif": "Custom57: Building Block"})
+    app = f"{BILLING}__{APP}"
+    _keep(workshop, "CustomApplication", {"fullName": app, "label": APP_LABEL, "tabs": names, "uiType": "Lightning"})
+    fields = [{"field": each["fullName"], "readable": "true", "editable": "false"} for each in _fields()]
+    _keep(workshop, "PermissionSet", {
+        "fullName": f"{BILLING}__{SET}", "label": SET_LABEL, "description": "Read access to the Metronome objects.",
+        "applicationVisibilities": [{"application": app, "visible": "true"}],
+        "tabSettings": [{"tab": each, "visibility": "Visible"} for each in names],
+        "objectPermissions": [{"object": each, "allowRead": "true"} for each in names], "fieldPermissions": fields,
+    })  # fmt: skip
 
 
 def _keep(workshop: Workshop, kind: str, values: Values) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from integrations.demo_org.metadata import screens
 from integrations.demo_org.metadata.fields import find_field, is_granted
 from integrations.demo_org.metadata.values import Refused, Values, as_list, flag_of, text_of
 from integrations.demo_org.saving import save
@@ -19,7 +20,14 @@ OBJECT_VERBS = {
 KNOWN = frozenset({
     "fullName", "label", "description", "license", "hasActivationRequired", "fieldPermissions", "objectPermissions",
     "userPermissions", "tabSettings", "applicationVisibilities", "recordTypeVisibilities",
+    "externalCredentialPrincipalAccesses",
 })  # fmt: skip
+STANDARD_APP = "standard__"
+ACCESSES, ACCESS_NOTE = "externalCredentialPrincipalAccesses", "PrincipalAccess:"
+SHOWN = (
+    ("tabSettings", "tab", "CustomTab", screens.STANDARD_TAB),
+    ("applicationVisibilities", "application", "CustomApplication", STANDARD_APP),
+)
 
 
 def check_permission_set(draft: "Draft", values: Values) -> None:
@@ -30,6 +38,7 @@ def check_permission_set(draft: "Draft", values: Values) -> None:
     if unknown:
         raise Refused("INVALID_TYPE", f"This org does not imitate {unknown} of permission sets")
     _user_rights(values)
+    check_shown(draft, values)
     for each in as_list(values.get("fieldPermissions")):
         name = text_of(each, "field")
         made = find_field(draft, name)
@@ -45,11 +54,53 @@ def check_permission_set(draft: "Draft", values: Values) -> None:
             raise Refused("INVALID_CROSS_REFERENCE_KEY", text)
 
 
+def check_shown(draft: "Draft", values: Values) -> None:
+    """Refuse a permission set that shows tabs or apps which do not exist; the standard ones are not told apart."""
+    for element, key, kind, standard in SHOWN:
+        for each in as_list(values.get(element)):
+            name = text_of(each, key)
+            if not name.startswith(standard) and screens.find_screen(draft, kind, name) is None:
+                raise Refused("INVALID_CROSS_REFERENCE_KEY", f"In field: {key} - no {kind} named {name} found")
+
+
+def access_rows(draft: "Draft", values: Values, *, replaces: bool) -> "list[Row]":
+    """What a set says about principals of external credentials, as a note; refused when it names one that is not there."""
+    name, named = text_of(values, "fullName"), as_list(values.get(ACCESSES))
+    if not named and not replaces:
+        return []
+    present = draft.notes.get(f"{ACCESS_NOTE}{name}")
+    kept = set() if replaces or present is None else set(present["principals"])
+    for each in named:
+        principal = text_of(each, "externalCredentialPrincipal").replace(" - ", "-")
+        if principal.lower() not in _principals(draft):
+            text = f"In field: externalCredentialPrincipal - no ExternalCredentialPrincipal named {principal} found"
+            raise Refused("INVALID_CROSS_REFERENCE_KEY", text)
+        kept = kept | {principal} if flag_of(each, "enabled") else kept - {principal}
+    body = {"principals": sorted(kept)} if kept else None
+    return [] if body == present else [{"kind": "notes", "name": f"{ACCESS_NOTE}{name}", "body": body}]
+
+
+def _principals(draft: "Draft") -> set[str]:
+    """Every principal of the org as `Credential-Principal`, in lower case."""
+    return {
+        f"{name.partition(':')[2]}-{text_of(each, 'parameterName')}".lower()
+        for name, body in draft.notes.items() if name.startswith("ExternalCredential:")
+        for each in as_list(body.get("externalCredentialParameters")) if text_of(each, "parameterType") == "NamedPrincipal"
+    }  # fmt: skip
+
+
 def find_permission_set(org: "DemoOrg", name: str) -> str | None:
-    """The id of the permission set of that API name."""
-    sql = "SELECT Id FROM PermissionSet WHERE Name = ? AND IsOwnedByProfile = 0"
-    row = org.store.read().execute(sql, (name,)).fetchone()
+    """The id of the permission set of that full name: `NAMESPACE__Name` for one that came with a managed package."""
+    namespace, own = split_name(name)
+    sql = "SELECT Id FROM PermissionSet WHERE Name = ? AND IsOwnedByProfile = 0 AND coalesce(NamespacePrefix, '') = ?"
+    row = org.store.read().execute(sql, (own, namespace)).fetchone()
     return row[0] if row else None
+
+
+def split_name(full_name: str) -> tuple[str, str]:
+    """Namespace ("" for none) and own name of a permission set."""
+    namespace, parted, own = full_name.partition("__")
+    return (namespace, own) if parted else ("", full_name)
 
 
 def _user_rights(values: Values) -> dict[str, bool]:
@@ -71,10 +122,12 @@ def save_permission_set(org: "DemoOrg", caller: "Caller", draft: "Draft", values
     if replaces:
         rights = {f"Permissions{key}": False for key, _ in PERMISSIONS} | rights
     row = {"Label": text_of(values, "label"), "Description": text_of(values, "description") or None, **rights}
-    saved = _save(org, caller, "PermissionSet", {**row, **({"Id": found} if found else {"Name": name})}, update=bool(found))
+    namespace, own = split_name(name)
+    saved = _save(org, caller, "PermissionSet", {**row, **({"Id": found} if found else {"Name": own})}, update=bool(found))
     if found is None:
         with org.store.write() as connection:
-            connection.execute("UPDATE PermissionSet SET IsCustom = 1, Type = 'Regular' WHERE Id = ?", (saved,))
+            sql = "UPDATE PermissionSet SET IsCustom = 1, Type = 'Regular', NamespacePrefix = ? WHERE Id = ?"
+            connection.execute(sql, (namespace or None, saved))
     for each in as_list(values.get("fieldPermissions")):
         object_name, _, field_name = text_of(each, "field").partition(".")
         kind = draft.objects[object_name.lower()]
@@ -156,7 +209,7 @@ def describe_permission_set(org: "DemoOrg", name: str) -> Values | None:
     connection = org.store.read()
     rights = ", ".join(f"Permissions{key}" for key, _ in PERMISSIONS)
     sql = f"SELECT Name, Label, Description, HasActivationRequired, {rights} FROM PermissionSet WHERE Id = ?"  # noqa: S608
-    own, label, description, activation, *flags = connection.execute(sql, (found,)).fetchone()
+    _, label, description, activation, *flags = connection.execute(sql, (found,)).fetchone()
     fields = connection.execute(
         "SELECT Field, PermissionsEdit, PermissionsRead FROM FieldPermissions WHERE ParentId = ? ORDER BY Field", (found,)
     )
@@ -165,14 +218,21 @@ def describe_permission_set(org: "DemoOrg", name: str) -> Values | None:
     objects = connection.execute(sql, (found,))
     allowed = [key for (key, _), value in zip(PERMISSIONS, flags, strict=True) if value]
     return {
-        "fullName": own,
+        "fullName": name,
         "description": description,
+        **_described_accesses(org, name),
         "fieldPermissions": [{"editable": bool(e), "field": f, "readable": bool(r)} for f, e, r in fields],
         "hasActivationRequired": bool(activation),
         "label": label,
         "objectPermissions": [_described_object(*row) for row in objects],
         "userPermissions": [{"enabled": True, "name": each} for each in sorted(allowed)],
     }
+
+
+def _described_accesses(org: "DemoOrg", name: str) -> Values:
+    note = org.draft.notes.get(f"{ACCESS_NOTE}{name}") or {"principals": []}
+    listed = [{"enabled": True, "externalCredentialPrincipal": each} for each in note["principals"]]
+    return {ACCESSES: listed} if listed else {}
 
 
 def _described_object(name: str, *flags: int) -> Values:

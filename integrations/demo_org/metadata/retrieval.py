@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 from integrations.demo_org import ids
-from integrations.demo_org.metadata.components import DIRECTORIES, NESTED, file_properties, list_components, read_component
+from integrations.demo_org.metadata.automation import WORKFLOW_PARTS
+from integrations.demo_org.metadata.components import (
+    DIRECTORIES,
+    IN_OBJECTS,
+    NESTED,
+    WHOLE_FILES,
+    file_properties,
+    list_components,
+    read_component,
+)
 from integrations.demo_org.metadata.package import Manifest, read_manifest
-from integrations.demo_org.metadata.values import NAMESPACE, Refused, Values, write_file, write_values
+from integrations.demo_org.metadata.values import NAMESPACE, Refused, Values, as_list, text_of, write_file, write_values
 from integrations.demo_org.soap.envelopes import child_text, child_texts, children
 
 if TYPE_CHECKING:
@@ -53,6 +62,7 @@ def find_result(org: "DemoOrg", retrieve_id: str) -> Values | None:
 def pack(org: "DemoOrg", manifest: Manifest, *, folder: str, version: float, messages: list[Values]) -> Values:
     """The result of a retrieval: files of the named components, what could not be found as messages."""
     buffer, properties, found = io.BytesIO(), [], Manifest(manifest.version)
+    files: dict[str, tuple[str, Values]] = {}
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for kind, members in manifest.members.items():
             for name in _expanded(org, kind, members):
@@ -61,18 +71,27 @@ def pack(org: "DemoOrg", manifest: Manifest, *, folder: str, version: float, mes
                     text = f"Entity of type '{kind}' named '{name}' cannot be found"
                     messages.append({"fileName": f"{FOLDER}package.xml", "problem": text})
                     continue
-                file_kind = "CustomObject" if kind in NESTED else kind
+                file_kind = WHOLE_FILES.get(kind, kind)
                 own = name.partition(".")[0] if kind in NESTED else name
                 directory, suffix = DIRECTORIES[file_kind]
                 path = f"{folder}{directory}/{own}.{suffix}"
-                if path not in archive.namelist():
-                    archive.writestr(path, write_file(file_kind, body))
+                files[path] = (file_kind, _joined(files[path][1], body) if path in files else body)
                 properties.append({**file_properties(org, kind, name), "fileName": path})
                 found.members.setdefault(kind, []).append(name)
+        for path, (file_kind, body) in files.items():
+            archive.writestr(path, write_file(file_kind, body))
         archive.writestr(f"{folder}package.xml", write_package(found, version))
     packed = base64.b64encode(buffer.getvalue()).decode()
     head: Values = {"done": True, "fileProperties": properties, "id": "", "messages": messages, "status": "Succeeded"}
     return {**head, "success": True, "zipFile": packed}
+
+
+def _joined(file: Values, part: Values) -> Values:
+    """A file with a further part: lists of the parts are put together, and what the whole file says stays."""
+    names = {*IN_OBJECTS.values(), *WORKFLOW_PARTS.values()}
+    more = {key: [*as_list(file.get(key)), *as_list(part[key])] for key in part if key in names}
+    known = {key: {text_of(each, "fullName"): each for each in values} for key, values in more.items()}
+    return {**part, **file, **{key: list(each.values()) for key, each in known.items()}}
 
 
 def _expanded(org: "DemoOrg", kind: str, members: list[str]) -> list[str]:

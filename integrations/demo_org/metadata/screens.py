@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from integrations.demo_org.metadata.values import Refused, Values, as_list, flag_of, text_of
+from integrations.demo_org.page_layouts import describe_layout, standard_layout
 
 if TYPE_CHECKING:
     from integrations.demo_org.schema.changes import Draft, Row
@@ -36,13 +37,23 @@ def screen_rows(draft: "Draft", kind: str, values: Values, *, create: bool, upda
     """The change that keeps a component; refused when it names something that is not there."""
     name = text_of(values, "fullName")
     present = find_screen(draft, kind, name)
+    if kind == "Layout" and present is None:
+        present = describe_layout(draft, name)
     if present is None and not create:
         raise Refused("INVALID_CROSS_REFERENCE_KEY", f"In field: fullName - no {kind} named {name} found")
     if present is not None and not update:
         raise Refused("DUPLICATE_DEVELOPER_NAME", f"Duplicate developer name: {name}")
     CHECKS[kind](draft, name, values)
+    if kind == "Layout":
+        name = find_object_layout(draft, name) or name
     kept = {key: value for key, value in values.items() if key != "fullName" and value not in (None, "")}
     return [{"kind": "notes", "name": f"{kind}:{name}", "body": kept}]
+
+
+def find_object_layout(draft: "Draft", name: str) -> str | None:
+    """The standard layout's own spelling of a name."""
+    kind = draft.find(name.partition("-")[0])
+    return standard_layout(kind) if kind is not None and standard_layout(kind).lower() == name.lower() else None
 
 
 def drop_screen_rows(draft: "Draft", kind: str, name: str) -> "list[Row]":

@@ -4,6 +4,7 @@ import base64
 import threading
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -167,11 +168,11 @@ def issue_id_token(org: "DemoOrg", origin: str, *, user_id: str, client_id: str,
     if granted & {"email", "full"}:
         claims |= {"email": facts["email"], "email_verified": True}
     key_id, key = signing_key(org)
-    return jwt.encode(claims, private_pem(key), algorithm="RS256", headers={"kid": key_id})
+    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
 
 
 def signing_key(org: "DemoOrg") -> tuple[str, rsa.RSAPrivateKey]:
-    """The org's own key, made at first use and kept in the store."""
+    """The org's own key, made with the org (of older ones at first use) and kept in the store, also by a reset."""
     with _KEY_LOCK:
         row = org.store.read().execute("SELECT key_id, private_key FROM _oauth_key LIMIT 1").fetchone()
         if row is None:
@@ -179,11 +180,16 @@ def signing_key(org: "DemoOrg") -> tuple[str, rsa.RSAPrivateKey]:
             row = ("230", private_pem(key))
             with org.store.write() as connection:
                 connection.execute("INSERT INTO _oauth_key VALUES (?, ?)", row)
+    return row[0], _load_key(row[1])
+
+
+@lru_cache(maxsize=8)
+def _load_key(pem: str) -> rsa.RSAPrivateKey:
     # The key is our own, so the slow check of a foreign key is not needed.
-    loaded = serialization.load_pem_private_key(row[1].encode(), None, unsafe_skip_rsa_key_validation=True)
+    loaded = serialization.load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(loaded, rsa.RSAPrivateKey):
         raise TypeError("The signing key of the org is not an RSA key.")
-    return row[0], loaded
+    return loaded
 
 
 def _facts(org: "DemoOrg", user_id: str) -> dict[str, Any]:

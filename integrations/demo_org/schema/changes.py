@@ -84,9 +84,15 @@ def _rules_of(draft: Draft, object_name: str) -> list[str]:
     return [name for name in draft.notes if name.lower().startswith(f"ValidationRule:{object_name}.".lower())]
 
 
+def _screens_of(draft: Draft, object_name: str) -> list[str]:
+    """The notes that are the tab and the page layouts of an object."""
+    tab, layout = f"CustomTab:{object_name}".lower(), f"Layout:{object_name}-".lower()
+    return [name for name in draft.notes if name.lower() == tab or name.lower().startswith(layout)]
+
+
 def _drop_object(draft: Draft, row: Row) -> None:
     draft.objects.pop(row["object"].lower(), None)
-    for name in _rules_of(draft, row["object"]):
+    for name in [*_rules_of(draft, row["object"]), *_screens_of(draft, row["object"])]:
         draft.notes.pop(name)
     draft.guarded.pop(row["object"].lower(), None)
 

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 from integrations.demo_org.seed.articles import seed_articles
 from integrations.demo_org.seed.company import seed_company
-from integrations.demo_org.seed.customers import seed_customers
+from integrations.demo_org.seed.customers import Customer, seed_customers
 from integrations.demo_org.seed.deals import Deals
 from integrations.demo_org.seed.dice import Days, Dice
 from integrations.demo_org.seed.loading import Loader
 from integrations.demo_org.seed.marketing import Marketing, count_campaigns, seed_campaigns, seed_playbooks
 from integrations.demo_org.seed.products import seed_products
 from integrations.demo_org.seed.reports import seed_reports
+from integrations.demo_org.seed.showcase import seed_near_deals
 from integrations.demo_org.seed.success import Success, seed_topics
 
 if TYPE_CHECKING:
     from integrations.demo_org.org import DemoOrg
 
 CHUNK = 2000
+SHOWN_FROM = 60  # the deals near closing belong to some of so many accounts
 
 
 def build(org: "DemoOrg", *, size: int = 2000, seed: int = 1) -> int:
@@ -49,12 +51,16 @@ def _build(org: "DemoOrg", connection: sqlite3.Connection, *, size: int, seed: i
     deals = Deals(loader, dice, days, company, prices, campaigns)
     success = Success(loader, dice, days, company, prices, seed_topics(loader, days, company))
     marketing = Marketing(loader, dice, days, company, campaigns)
+    first: list[Customer] = []
     for start in range(1, size + 1, CHUNK):
         numbers = range(start, min(start + CHUNK, size + 1))
         for customer in seed_customers(loader, dice, days, company, numbers):
             sold = deals.of_account(customer)
             success.of_account(customer, sold)
             marketing.of_account(customer, sold)
+            if len(first) < SHOWN_FROM:
+                first.append(customer)
+    seed_near_deals(deals, first)
     loader.flush()
     count_campaigns(loader)
     loader.make_indexes()

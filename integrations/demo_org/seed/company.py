@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from integrations.demo_org.clock import to_text
 from integrations.demo_org.oauth import accounts, clients
-from integrations.demo_org.schema.catalogue.sales import STAGES
+from integrations.demo_org.schema.catalogue.sales import ALL_STAGES, PROOF_OF_CONCEPT, STAGES
 from integrations.demo_org.schema.catalogue.setup import PERMISSIONS
 from integrations.demo_org.seed.dice import Days
 from integrations.demo_org.seed.loading import Loader
@@ -256,7 +256,9 @@ def _add_packages(loader: Loader, days: Days, ids: dict, stamps: tuple) -> None:
 def _add_stages(loader: Loader, stamps: tuple) -> None:
     table = loader.table("OpportunityStage", "MasterLabel ApiName IsActive SortOrder IsClosed IsWon ForecastCategory"
                          " ForecastCategoryName DefaultProbability *")  # fmt: skip
-    for order, (name, probability, closed, won, category, shown) in enumerate(STAGES, 1):
+    places = {each[0]: order for order, each in enumerate(ALL_STAGES, 1)}
+    for name, probability, closed, won, category, shown in (*STAGES, PROOF_OF_CONCEPT):
+        order = places[name]
         row = (name, name, 1, order, int(closed), int(won), category, shown, probability)
         table.add((table.next_id(), *row, *stamps))
     loader.org.store.next_numbers("LeadStatus", 500)  # LeadStatus shares the key prefix of the stages: keep the ids apart

@@ -142,7 +142,7 @@ class Deals:
     def _deal(self, customer: Customer, contract: str | None, kind: str, stage: int, opened: int, close: int) -> Deal:
         dice, days = self.dice, self.days
         id_ = self.opportunities.next_id()
-        number = self._number("Opportunity")
+        number = self.take_number("Opportunity")
         items = self._items(customer, kind) if dice.chance(0.82) or stage == WON else []
         amount = round(sum(price * quantity for _, quantity, price in items), 2) if items else None
         if amount is None and stage > 1:
@@ -151,7 +151,7 @@ class Deals:
         touched = self._history(id_, customer, stage, opened, min(close, 0), close, amount, created_at)
         row = self._opportunity(id_, number, customer, contract, kind, stage, close, amount, bool(items), created_at, touched)
         self.opportunities.add(row)
-        self._add_lines(id_, number, customer, items, close, created_at)
+        self.add_lines(id_, number, customer, items, close, created_at)
         if customer.people:
             stamps = (created_at, customer.owner, created_at, customer.owner, created_at)
             person = dice.pick(customer.people)[0]
@@ -197,7 +197,8 @@ class Deals:
             items.append((extra, float(dice.between(1, 4)), extra.price))
         return items
 
-    def _add_lines(self, id_: str, number: int, customer: Customer, items: list, close: int, at: str) -> None:
+    def add_lines(self, id_: str, number: int, customer: Customer, items: list, close: int, at: str) -> None:
+        """The lines of a deal: (product, quantity, price) each."""
         owner = customer.owner
         for order, (item, quantity, price) in enumerate(items, 1):
             total = round(quantity * price, 2)
@@ -248,7 +249,7 @@ class Deals:
         end = customer.churned if customer.churned is not None else customer.renewal
         ended = customer.churned is not None
         id_ = self.contracts.next_id()
-        number = self._number("Contract")
+        number = self.take_number("Contract")
         signer = customer.people[0][0] if customer.people else None
         status = ("Activated", "Expired" if ended else "Activated")
         self.contracts.add((
@@ -259,7 +260,7 @@ class Deals:
         return id_
 
     def _order(self, deal: str, customer: Customer, contract: str | None, kind: str, items: list, at: str, close: int) -> None:
-        number, owner, days = self._number("Order"), customer.owner, self.days
+        number, owner, days = self.take_number("Order"), customer.owner, self.days
         id_ = self.orders.next_id()
         label = {"New Business": "New", "Renewal": "Renewal", "Expansion": "Upgrade"}[kind]
         self.orders.add((
@@ -270,13 +271,13 @@ class Deals:
         for item, quantity, price in items:
             self.order_items.add((
                 self.order_items.next_id(), item.product, id_, item.entry, customer.currency, quantity, quantity, price,
-                item.price, days.date(close), f"{self._number('OrderItem'):010d}", at, owner, at, owner, at,
+                item.price, days.date(close), f"{self.take_number('OrderItem'):010d}", at, owner, at, owner, at,
             ))  # fmt: skip
         self._asset(customer, items[0], close, at)
 
     def _asset(self, customer: Customer, line: tuple[Item, float, float], close: int, at: str) -> None:
         item, quantity, price = line
-        number, owner, days = self._number("Asset"), customer.owner, self.days
+        number, owner, days = self.take_number("Asset"), customer.owner, self.days
         person = customer.people[0][0] if customer.people else None
         self.assets.add((
             self.assets.next_id(), customer.id, person, item.product, item.code, item.name, days.date(close), days.date(close),
@@ -287,7 +288,7 @@ class Deals:
 
     def _quote(self, deal: str, number: int, customer: Customer, items: list, stage: int, at: str, close: int) -> None:
         owner, days = customer.owner, self.days
-        id_, mine = self.quotes.next_id(), self._number("Quote")
+        id_, mine = self.quotes.next_id(), self.take_number("Quote")
         status = {WON: "Accepted", LOST: "Denied"}.get(stage, "Presented")
         person = customer.people[0][0] if customer.people else None
         self.quotes.add((
@@ -296,11 +297,11 @@ class Deals:
         ))  # fmt: skip
         for order, (item, quantity, price) in enumerate(items, 1):
             self.quote_lines.add((
-                self.quote_lines.next_id(), f"{self._number('QuoteLineItem'):08d}", customer.currency, id_, item.entry,
+                self.quote_lines.next_id(), f"{self.take_number('QuoteLineItem'):08d}", customer.currency, id_, item.entry,
                 item.product, quantity, price, item.price, float(order), at, owner, at, owner, at,
             ))  # fmt: skip
 
-    def _number(self, name: str) -> int:
+    def take_number(self, name: str) -> int:
         """The next auto-number of an object."""
         self.numbers[name] = self.numbers.get(name, 0) + 1
         return self.numbers[name]

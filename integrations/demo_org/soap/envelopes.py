@@ -12,16 +12,19 @@ LARGEST_MESSAGE = 10_000_000
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 METADATA = "http://soap.sforce.com/2006/04/metadata"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
+XSD = "http://www.w3.org/2001/XMLSchema"
 XML_TYPE = "text/xml;charset=UTF-8"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
 class Fault(Exception):
-    """A refusal; HTTP 500 with exception code and message. `kind` is the type of the detail element."""
+    """A refusal; HTTP 500 with exception code and message. `kind` is the type of the detail element, `more` what it adds."""
 
-    def __init__(self, code: str, message: str, *, kind: str = "UnexpectedErrorFault") -> None:
+    def __init__(
+        self, code: str, message: str, *, kind: str = "UnexpectedErrorFault", more: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.kind = code, message, kind
+        self.code, self.message, self.kind, self.more = code, message, kind, more or {}
 
 
 def read_message(body: bytes, *, largest: int = LARGEST_MESSAGE) -> tuple[Element, Element]:
@@ -72,15 +75,25 @@ def write_result(operation: str, result: Any, *, flavor: str) -> str:
     )
 
 
+def write_answer(operation: str, inner: str, *, flavor: str, head: str = "") -> str:
+    """The answer to a data call: results written as elements, with the namespaces of sObjects and of types."""
+    return (
+        f'{HEAD}<soapenv:Envelope xmlns:soapenv="{ENVELOPE}" xmlns="urn:{flavor}.soap.sforce.com" xmlns:xsi="{XSI}" '
+        f'xmlns:xsd="{XSD}" xmlns:sf="urn:sobject.{flavor}.soap.sforce.com">{head}'
+        f"<soapenv:Body><{operation}Response>{inner}</{operation}Response></soapenv:Body></soapenv:Envelope>"
+    )
+
+
 def write_fault(fault: Fault, *, flavor: str) -> str:
     """A fault in the shape of the recordings soap-login/fault-*.xml."""
     code, message = escape(fault.code), escape(fault.message)
+    more = "".join(f"<sf:{name}>{escape(value)}</sf:{name}>" for name, value in fault.more.items())
     space = METADATA if flavor == "metadata" else f"urn:fault.{flavor}.soap.sforce.com"
     return (
         f'{HEAD}<soapenv:Envelope xmlns:soapenv="{ENVELOPE}" xmlns:sf="{space}" xmlns:xsi="{XSI}">'
         f"<soapenv:Body><soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {message}</faultstring>"
         f'<detail><sf:{fault.kind} xsi:type="sf:{fault.kind}"><sf:exceptionCode>{code}</sf:exceptionCode>'
-        f"<sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{fault.kind}></detail>"
+        f"<sf:exceptionMessage>{message}</sf:exceptionMessage>{more}</sf:{fault.kind}></detail>"
         "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
     )
 

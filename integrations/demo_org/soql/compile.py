@@ -46,8 +46,12 @@ def compile_query(
     build = Build(text, schema, Calendar(now, time_zone, locale, fiscal_start), user_id, all_rows, bulk, hidden_rows or {})
     query = parse(text)
     kind = schema.find(query.source.text)
-    if kind is None or not kind.queryable:
+    if kind is None:
         raise faults.no_object(text, query.source.at, query.source.text)
+    if not kind.queryable:
+        raise ApiError(400, "INVALID_TYPE_FOR_OPERATION", f"entity type {kind.name} does not support query")
+    if query.all_rows:  # only Apex may say it; the API has queryAll
+        raise ApiError(400, "MALFORMED_QUERY", "ALL ROWS not allowed in this context")
     return compile_on(build, query, kind)
 
 

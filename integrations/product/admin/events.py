@@ -10,14 +10,16 @@ from unfold.decorators import display
 
 from integrations.admin.runs import ReadOnlyAdmin
 from integrations.product.ingest import write_keys
-from integrations.product.models import DirtyDay, EventBatch, IngestDay, QuarantinedEvent, UnjoinedUser, WriteKey
+from integrations.product.models import DirtyDay, EventBatch, IngestDay, KeyDay, QuarantinedEvent, UnjoinedUser, WriteKey
 
 
 @admin.register(WriteKey)
 class WriteKeyAdmin(ReadOnlyAdmin):
     """Public keys of pages and apps; here they are only looked at and revoked."""
 
-    list_display = ["name", "key", "origins", "require_signature", "created_at", "last_used_at", "revoked_at"]
+    list_display = [
+        "name", "key", "origins", "require_signature", "most_new_people", "created_at", "last_used_at", "revoked_at",
+    ]  # fmt: skip
     list_filter = ["require_signature", "revoked_at"]
     search_fields = ["name", "key"]
     exclude = ["secret"]
@@ -37,6 +39,15 @@ class WriteKeyAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Super users only."""
         return request.user.is_active and request.user.is_superuser  # pyright: ignore
+
+
+@admin.register(KeyDay)
+class KeyDayAdmin(ReadOnlyAdmin):
+    """Unknown people and companies that each key brought on each UTC day."""
+
+    list_display = ["write_key", "day", "named", "refused"]
+    list_filter = ["day"]
+    list_select_related = ["write_key"]
 
 
 @admin.register(EventBatch)

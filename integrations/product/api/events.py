@@ -18,7 +18,7 @@ from rest_framework.viewsets import ViewSet
 from integrations.access import Refusal
 from integrations.product.api import event_shapes as shapes
 from integrations.product.api.browsers import BrowserView
-from integrations.product.ingest import listing, write_keys
+from integrations.product.ingest import listing, new_people, write_keys
 from integrations.product.ingest.accept import RETRY_SECONDS, Accepted, BufferFull, accept_events
 from integrations.product.models import WriteKey
 from integrations.salesforce.values import read_moment
@@ -71,6 +71,10 @@ class IngestView(BrowserView, ViewSet):
         except BufferFull as full:
             body = {"error": {"code": full.code, "message": full.message}}
             return Response(body, status=full.status, headers={"Retry-After": str(RETRY_SECONDS)})
+        if key is not None and not done.accepted and any(each.code == new_people.CODE for each in done.rejected):
+            error = {"code": new_people.CODE, "message": new_people.message_of(key)}
+            wait = {"Retry-After": str(new_people.seconds_left(now))}
+            return Response({"error": error, **asdict(done)}, status=status.HTTP_429_TOO_MANY_REQUESTS, headers=wait)
         return _answer(done)
 
 
@@ -101,7 +105,8 @@ class EventViewSet(IngestView):
     )
     def create(self, request: Request) -> Response:
         """Send at most 1,000 events (1 MB). An id counts once, however often it is sent. Good events are taken although others
-        are wrong: `rejected` names index and field. 400 when none could be taken, 503 with `Retry-After` when too many wait."""
+        are wrong: `rejected` names index and field. 400 when none could be taken, 503 with `Retry-After` when too many wait,
+        429 when a write key brought too many unknown people and companies today."""
         return self.take(request)
 
 

@@ -154,7 +154,8 @@ class SegmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
 
     @extend_schema(responses=SegmentSerializer)
     def partial_update(self, request: Request, pk: str = "") -> Response:
-        """Change name, description or conditions; the entity stays."""
+        """Change name, description or conditions; the entity stays. With `updated_at` as you read it: 409 `changed_meanwhile`
+        when somebody saved in between; without it the last one wins."""
         return self._save(self.get_object(), request, status.HTTP_200_OK)
 
     @extend_schema(responses=SegmentSerializer)
@@ -166,12 +167,12 @@ class SegmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         given = request.data
         if not isinstance(given, dict):
             raise ValidationError({"body": ["Send an object with name, entity and conditions."]})
-        allowed = ("name", "description", "entity", "conditions")
+        allowed = ("name", "description", "entity", "conditions", *(("updated_at",) if segment is not None else ()))
         if unknown := sorted(str(each)[:80] for each in set(given) - set(allowed)):
             raise ValidationError({each: [f"Unknown field. Known: {', '.join(allowed)}."] for each in unknown})
         if segment is not None and given.get("entity", segment.entity) != segment.entity:
             raise ValidationError({"entity": ["The entity of a segment does not change; make another segment."]})
-        for name in ("name", "description", "entity"):
+        for name in ("name", "description", "entity", "updated_at"):
             if not isinstance(given.get(name, ""), str):
                 raise ValidationError({name: ["Must be a text."]})
         try:
@@ -179,7 +180,7 @@ class SegmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
                 segment, name=given.get("name", segment.name if segment else ""), entity=given.get("entity", ""),
                 description=given.get("description", segment.description if segment else ""),
                 conditions=given.get("conditions", segment.conditions if segment else {"all": []}), user=request.user,
-                now=timezone.now(), address=address_of(request._request),
+                now=timezone.now(), address=address_of(request._request), version=given.get("updated_at", ""),
             )  # fmt: skip
         except ProblemsFound as error:
             raise ValidationError(error.by_path()) from error

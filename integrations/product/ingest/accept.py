@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import F, Min, Sum
 
 from integrations.access import Refusal
-from integrations.product.ingest import lake_tables, listeners
+from integrations.product.ingest import lake_tables, listeners, new_people
 from integrations.product.ingest.checking import (
     FUTURE,
     Checked,
@@ -76,13 +76,19 @@ def accept_events(
     oldest = now.astimezone(UTC).date() - timedelta(days=lake_tables.keep_days())
     limits = Limits(now, oldest, skew if abs(skew) > CLOCK_WRONG else timedelta(0), may_send)
     good, bad = check_events(raw, limits)
+    aside = _aside(raw, good, bad)
     kept = [each for each in good if keep_quarantined or not each.reason]
     if kept:
         _refuse_when_full()
-        _store(kept, len(bad), key, now)
-    elif bad:
+        over = _store(kept, _places_of(raw, good, bad, kept), bad, key, now)
+        return Accepted(sum(1 for each in good if not each.reason) - len(over), aside, sorted([*bad, *over], key=_place))
+    if bad:
         _count_rejected(len(bad), now)
-    return Accepted(sum(1 for each in good if not each.reason), _aside(raw, good, bad), bad)
+    return Accepted(0, aside, bad)
+
+
+def _place(each: Rejection) -> int:
+    return each.index
 
 
 class TooMany(Refusal):
@@ -94,18 +100,26 @@ class TooMany(Refusal):
         super().__init__("too_many", f"Send at most {MOST_EVENTS:,} events a request, not {count:,}.")
 
 
-def _store(good: list[Checked], refused: int, key: WriteKey | None, now: datetime) -> None:
-    """One row for the request; listeners in the same transaction, so that both are there or neither."""
-    body, size = pack(good)
-    seen = [_seen(each) for each in good if each.type == "engagement" and not each.reason]
+def _store(
+    good: list[Checked], places: Sequence[int], bad: Sequence[Rejection], key: WriteKey | None, now: datetime
+) -> list[Rejection]:
+    """One row for the request; listeners in the same transaction, so that both are there or neither. Gives the events that a
+    write key may not bring any more today (see `new_people`)."""
 
-    def write() -> None:
-        EventBatch.objects.create(
-            received_at=now, rows=len(good), rejected=refused, size=size, body=body, write_key=key
-        )  # fmt: skip
-        listeners.tell_engagements(seen)
+    def write() -> list[Rejection]:
+        kept, over = (good, []) if key is None else new_people.bound(key, good, places, now=now)
+        if kept:
+            body, size = pack(kept)
+            EventBatch.objects.create(
+                received_at=now, rows=len(kept), rejected=len(bad) + len(over), size=size, body=body, write_key=key
+            )  # fmt: skip
+            listeners.tell_engagements([_seen(each) for each in kept if each.type == "engagement" and not each.reason])
+        return over
 
-    retrying.in_transaction(write)
+    over = retrying.in_transaction(write)
+    if len(over) == len(good):
+        _count_rejected(len(bad) + len(over), now)
+    return over
 
 
 def _count_rejected(count: int, now: datetime) -> None:
@@ -120,12 +134,23 @@ def _seen(each: Checked) -> listeners.EngagementSeen:
     return given["engagement"], each.user, given["action"], moment_of(each.at)
 
 
-def _aside(raw: Sequence[object], good: list[Checked], bad: list[Rejection]) -> list[Quarantined]:
+def _places(raw: Sequence[object], bad: list[Rejection]) -> list[int]:
+    """Where the good ones stand in the request."""
     refused = {each.index for each in bad}
-    places = [index for index in range(len(raw)) if index not in refused]
+    return [index for index in range(len(raw)) if index not in refused]
+
+
+def _places_of(raw: Sequence[object], good: list[Checked], bad: list[Rejection], kept: list[Checked]) -> list[int]:
+    """The same of those that are kept."""
+    places = _places(raw, bad)
+    return places if len(kept) == len(good) else [at for at, each in zip(places, good, strict=True) if not each.reason]
+
+
+def _aside(raw: Sequence[object], good: list[Checked], bad: list[Rejection]) -> list[Quarantined]:
     return [
-        Quarantined(index, each.reason, MESSAGES[each.reason]) for index, each in zip(places, good, strict=True) if each.reason
-    ]
+        Quarantined(index, each.reason, MESSAGES[each.reason])
+        for index, each in zip(_places(raw, bad), good, strict=True) if each.reason
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

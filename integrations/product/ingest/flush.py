@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from integrations.lake.writing import register
 from integrations.models import Run
-from integrations.product.ingest import joining, quarantine
+from integrations.product.ingest import joining, new_people, quarantine
 from integrations.product.ingest import lake_tables as tables
 from integrations.product.ingest.checking import Checked, milliseconds_of
 from integrations.product.ingest.packing import unpack
@@ -50,6 +50,7 @@ def perform(recorder: Recorder) -> None:
     while joining.join_once(recorder, now=timezone.now()):
         recorder.breathe()
     quarantine.forget_erased()
+    new_people.settle(now=timezone.now())
 
 
 @dataclass

@@ -7,6 +7,7 @@ from django import forms
 from integrations.access import Refusal
 from integrations.product.ingest import write_keys
 from integrations.product.models import WriteKey
+from integrations.product.models.events import MOST_NEW_PEOPLE
 
 
 class WriteKeyForm(forms.Form):
@@ -26,11 +27,26 @@ class WriteKeyForm(forms.Form):
         help_text="Then nobody can send events or read messages as another user.",
     )
 
+    most_new_people = forms.IntegerField(
+        label="Unknown people and companies a day",
+        required=False,
+        min_value=0,
+        max_value=10_000_000,
+        initial=MOST_NEW_PEOPLE,
+        help_text="Beyond it, events of people and companies that are not known yet are refused until the next UTC day. "
+        "Those who are known always count.",
+    )
+
     def __init__(self, *args: Any, key: WriteKey | None = None, **kwargs: Any) -> None:
         if key is not None:
             origins = "\n".join(key.allowed_origins)
-            kwargs["initial"] = {"name": key.name, "origins": origins, "require_signature": key.require_signature}
+            kwargs["initial"] = {"name": key.name, "origins": origins, "require_signature": key.require_signature,
+                                 "most_new_people": key.most_new_people}  # fmt: skip
         super().__init__(*args, **kwargs)
+
+    def clean_most_new_people(self) -> int:
+        given = self.cleaned_data["most_new_people"]
+        return self.initial.get("most_new_people", MOST_NEW_PEOPLE) if given is None else given
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"].strip()

@@ -16,6 +16,7 @@ from integrations import audit
 from integrations.access import Person, Refusal
 from integrations.orgs import vault
 from integrations.product.models import WriteKey
+from integrations.product.models.events import MOST_NEW_PEOPLE
 
 PREFIX, ANY = "cwk_", "*"
 MOST_ORIGINS = 50
@@ -23,7 +24,13 @@ USED_EVERY = timedelta(minutes=1)
 
 
 def create_write_key(
-    *, name: str, allowed_origins: Sequence[str] = (), require_signature: bool = False, actor: Person | None, now: datetime
+    *,
+    name: str,
+    allowed_origins: Sequence[str] = (),
+    require_signature: bool = False,
+    actor: Person | None,
+    now: datetime,
+    most_new_people: int = MOST_NEW_PEOPLE,
 ) -> tuple[WriteKey, str]:
     """A new key and its signing secret, which nobody can read again. Raises `Refusal` for origins that are none."""
     name = name.strip()
@@ -32,7 +39,7 @@ def create_write_key(
     origins = read_origins(allowed_origins)
     key = WriteKey.objects.create(
         key=PREFIX + secrets.token_hex(16), name=name, allowed_origins=origins,
-        require_signature=require_signature, created_at=now,
+        require_signature=require_signature, created_at=now, most_new_people=most_new_people,
     )  # fmt: skip
     secret = secrets.token_urlsafe(32)
     key.secret = vault.seal(_label(key), secret)
@@ -46,12 +53,17 @@ def create_write_key(
     return key, secret
 
 
-def change(key: WriteKey, *, name: str, allowed_origins: Sequence[str], require_signature: bool, actor: Person | None) -> None:
-    """Rename a key, change where it may be used and whether users must be signed."""
-    before = {"name": key.name, "origins": key.allowed_origins, "require_signature": key.require_signature}
+def change(
+    key: WriteKey, *, name: str, allowed_origins: Sequence[str], require_signature: bool, actor: Person | None,
+    most_new_people: int | None = None,
+) -> None:  # fmt: skip
+    """Rename a key, change where it may be used, whether users must be signed, and how many unknown people it may bring a day
+    (None: as many as before)."""
+    before = _told(key)
     key.name, key.allowed_origins, key.require_signature = name, read_origins(allowed_origins), require_signature
-    key.save(update_fields=["name", "allowed_origins", "require_signature"])
-    after = {"name": key.name, "origins": key.allowed_origins, "require_signature": key.require_signature}
+    key.most_new_people = key.most_new_people if most_new_people is None else most_new_people
+    key.save(update_fields=["name", "allowed_origins", "require_signature", "most_new_people"])
+    after = _told(key)
     audit.record("write_key.changed", actor=actor, target=f"write key {key.pk}", before=before, after=after)
 
 
@@ -154,6 +166,11 @@ def checker_of(key: WriteKey | None) -> Callable[[str, str, str], bool] | None:
         return hmac.compare_digest(wanted.encode(), signature.encode())
 
     return check
+
+
+def _told(key: WriteKey) -> dict[str, object]:
+    return {"name": key.name, "origins": key.allowed_origins, "require_signature": key.require_signature,
+            "most_new_people": key.most_new_people}  # fmt: skip
 
 
 def _label(key: WriteKey) -> str:

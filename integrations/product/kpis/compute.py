@@ -115,7 +115,8 @@ def _bind_counts(
         "number": pa.array(range(len(spans)), pa.int64()), "begins": pa.array([each.start for each in spans], moment),
         "ends": pa.array([each.end for each in spans], moment),
     }))  # fmt: skip
-    _keep(engine, "users", counting.users_statement(engine, activity, windows, features, moved=is_moved))
+    people = moved.highest_person()
+    _keep(engine, "users", counting.users_statement(engine, activity, windows, features, moved=is_moved, people=people))
     if features:
         _keep(engine, "events_of_features", counting.events_statement(engine, activity, windows, features, moved=is_moved))
     else:

@@ -24,6 +24,9 @@ from integrations.product.kpis.windows import ROLLING, ROLLING_PAIRS, USAGE, Win
 SQL = "product/kpis/sql"
 ACTIVE = 0
 """Position of "active" among the slots."""
+NARROW, WIDE, MANY_PEOPLE = 21, 32, 1 << 20
+"""How far apart bits are that are counted in one sum of 63 bits: three of them, or two from so many people on. A sum then never
+runs into the next one."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,12 @@ def what_rows_say(engine: Engine, features: Sequence[FeatureKpis], rules: Mappin
 
 
 def users_statement(
-    engine: Engine, activity: Activity, windows: Mapping[str, Window], features: Sequence[FeatureKpis], *, moved: bool
-) -> Statement:
+    engine: Engine, activity: Activity, windows: Mapping[str, Window], features: Sequence[FeatureKpis], *, moved: bool,
+    people: int,
+) -> Statement:  # fmt: skip
     """Distinct users by customer: a column `u{position}_{n}` for each slot and window that it is asked of. `moved`: customers
-    were merged, or people got a customer later (the engine then has `merged` and `late`)."""
+    were merged, or people got a customer later (the engine then has `merged` and `late`). `people`: about how many end users
+    there are in all, too many rather than too few."""
     edges = bits_by_edge(windows, USAGE)
     bits = ", ".join(f"{{{{bit_or({name} * in_windows)}}}} AS {name}" for name in activity.masks)
     instant = quote_name(activity.instant)
@@ -108,15 +113,28 @@ def users_statement(
     if moved:
         again = ", ".join(f"{{{{bit_or({name})}}}} AS {name}" for name in activity.masks)
         persons = _fill(engine.sql(f"{SQL}/survivors.sql"), bits=again, persons=persons)
-    counts = []
-    for position in (ACTIVE, *(each.position for each in features)):
-        for number in range(len(USAGE) if position == ACTIVE else ROLLING_PAIRS):
-            bit = tables.slot_value(position) << number
-            masked = f"{{{{bit_and({tables.bits_column(position)}, {bit})}}}}"
-            # A third quicker than a filter for each of so many counts.
-            counts.append(f"count(CASE WHEN {masked} <> 0 THEN 1 END) AS {users_column(position, number)}")
-    text = _fill(engine.sql(f"{SQL}/users.sql"), counts=", ".join(counts), persons=persons)
+    lane = NARROW if people < MANY_PEOPLE else WIDE
+    text = _fill(engine.sql(f"{SQL}/people.sql"), **_lanes(features, lane), persons=persons)
     return Statement(text, {**activity.params, **_edges(activity, edges)})
+
+
+def _lanes(features: Sequence[FeatureKpis], lane: int) -> dict[str, str]:
+    """The parts of `people.sql`: bits of a column that are `lane` places apart are added up together and taken apart again."""
+    lanes: dict[str, tuple[str, int, int]] = {}  # name of a sum: column, its lowest bit, the bits that are asked of it
+    decoded = []
+    for position in (ACTIVE, *(each.position for each in features)):
+        column, slot = tables.bits_column(position), tables.slot_value(position).bit_length() - 1
+        for number in range(len(USAGE) if position == ACTIVE else ROLLING_PAIRS):
+            lowest, above = (slot + number) % lane, (slot + number) // lane * lane
+            name = f"{column}_{lowest}"
+            lanes[name] = (column, lowest, lanes.get(name, (column, lowest, 0))[2] | 1 << above)
+            shifted = f"{{{{shift_right({name}, {above})}}}}" if above else name
+            decoded.append(f"{{{{bit_and({shifted}, {(1 << lane) - 1})}}}} AS {users_column(position, number)}")
+    sums = []
+    for name, (column, lowest, bits) in lanes.items():
+        shifted = f"{{{{shift_right({column}, {lowest})}}}}" if lowest else column
+        sums.append(f"CAST(sum({{{{bit_and({shifted}, {bits})}}}}) AS {{{{whole}}}}) AS {name}")
+    return {"lanes": ", ".join(sums), "decoded": ", ".join(decoded)}
 
 
 def events_statement(

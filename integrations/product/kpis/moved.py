@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models import Max
+
 from integrations.lake.engine import Engine
 from integrations.models import Customer, EndUser
 
@@ -13,6 +15,11 @@ IDS = 500  # in one query
 def living_customers() -> list[int]:
     """Customers that have figures: neither merged away nor erased, by number."""
     return list(Customer.objects.filter(merged_into=None, erased_at=None).order_by("pk").values_list("pk", flat=True))
+
+
+def highest_person() -> int:
+    """The highest number of an end user: there are not more of them."""
+    return EndUser.objects.aggregate(most=Max("pk"))["most"] or 0
 
 
 def survivors() -> dict[int, int]:

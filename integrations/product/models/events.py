@@ -5,6 +5,8 @@ from django.utils import timezone
 
 from integrations.models import EndUser, Entity
 
+MOST_NEW_PEOPLE = 10_000
+
 
 class WriteKey(models.Model):
     """A public key for browsers and apps: it may send events and ask for in-app messages, and nothing else.
@@ -18,6 +20,9 @@ class WriteKey(models.Model):
     name = models.CharField(max_length=80)
     allowed_origins = models.JSONField(default=list, blank=True, help_text="Such as https://app.example.com; * is any.")
     require_signature = models.BooleanField(default=False, help_text="Events must carry the signature of their user.")
+    most_new_people = models.PositiveIntegerField(
+        default=MOST_NEW_PEOPLE, help_text="Unknown people and companies that it may bring in a UTC day."
+    )
     secret = models.BinaryField(default=bytes, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -28,6 +33,40 @@ class WriteKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class KeyDay(models.Model):
+    """How many unknown people and companies a write key brought on a UTC day, and how many were refused."""
+
+    id: int
+    write_key_id: int
+
+    write_key = models.ForeignKey(WriteKey, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField(help_text="UTC day.")
+    named = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    settled = models.BooleanField(default=False, help_text="The day is over and its alert was ended.")
+
+    class Meta:
+        ordering = ["-day"]
+        constraints = [models.UniqueConstraint(fields=["write_key", "day"], name="one_row_a_key_and_day")]
+
+    def __str__(self) -> str:
+        return f"{self.write_key_id} on {self.day}: {self.named}"
+
+
+class NewName(models.Model):
+    """An unknown person or company that a write key named today, so that it counts once. A digest: no id is kept."""
+
+    write_key = models.ForeignKey(WriteKey, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    digest = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["write_key", "day", "digest"], name="one_row_a_new_name")]
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class EventBatch(models.Model):

@@ -23,6 +23,7 @@ from integrations.product.segments import asking
 from integrations.product.segments.asking import AVERAGE, SUM, Question
 from integrations.product.segments.conditions import ALL, ANY, Condition, CycleFound, Group, read_tree, say_condition
 from integrations.product.segments.fieldtypes import Field, Known, find_op
+from integrations.product.segments.history import BlankWords, first_seen_of
 from integrations.product.segments.known import know, known_for
 from integrations.sync.mapping.problems import ProblemsFound
 from integrations.sync.mapping.stored import write_plain
@@ -211,8 +212,9 @@ def read_lines(explorer: Explorer, *, page: int, now: datetime) -> tuple[list[Li
     """The records of a page, with links; and how many there are in all. ProblemsFound or CycleFound for a broken segment."""
     assert explorer.question is not None
     first = (page - 1) * ROWS
-    found = asking.read_page(explorer.question, explorer.columns, first=first, rows=ROWS, now=now)
-    return list(_lines(explorer, list(zip(found.ids, found.values, strict=True)))), found.total
+    words = BlankWords(explorer.columns, explorer.known.fields)
+    found = asking.read_page(explorer.question, [*explorer.columns, *words.asked], first=first, rows=ROWS, now=now)
+    return list(_lines(explorer, list(zip(found.ids, found.values, strict=True)), words)), found.total
 
 
 def export_lines(explorer: Explorer, *, now: datetime) -> Iterator[list[object]]:
@@ -231,12 +233,17 @@ def header(explorer: Explorer) -> list[str]:
     return [explorer.entity, "name", *(each.key for each in explorer.columns), "salesforce_id", "connection"]
 
 
-def _lines(explorer: Explorer, found: list[tuple[int, dict[str, Any]]]) -> Iterator[Line]:
-    """Records with what the database knows of them; those that are gone since the last copy are left out."""
+def _lines(explorer: Explorer, found: list[tuple[int, dict[str, Any]]], words: BlankWords | None = None) -> Iterator[Line]:
+    """Records with what the database knows of them; those that are gone since the last copy are left out. `words` say on a page
+    why figures are blank."""
     ids = [key for key, _ in found]
     model: Any = Customer if explorer.entity == Entity.CUSTOMER else EndUser
     side = "customer_id" if explorer.entity == Entity.CUSTOMER else "end_user_id"
-    records = {each.pk: each for each in model.objects.filter(pk__in=ids, erased_at=None).defer("attributes")}
+    kept = model.objects.filter(pk__in=ids, erased_at=None).defer("attributes")
+    if explorer.entity == Entity.END_USER and words is not None and words.columns:
+        kept = kept.select_related("customer").defer("attributes", "customer__attributes")
+    records = {each.pk: each for each in kept}
+    seen = first_seen_of(records.values()) if words is not None and words.columns else {}
     links: dict[int, list[RecordLink]] = {}
     states = (RecordLink.State.ACTIVE, RecordLink.State.SUSPENDED)
     found_links = RecordLink.objects.filter(**{f"{side}__in": ids}, state__in=states)
@@ -249,7 +256,10 @@ def _lines(explorer: Explorer, found: list[tuple[int, dict[str, Any]]]) -> Itera
             continue
         if not explorer.sees_people:
             record.name, record.external_id = hide_people(record.name), hide_people(record.external_id)
-        cells = [(each, _shown(explorer, each, values[each.key])) for each in explorer.columns]
+        told = values
+        if words is not None and key in seen:
+            told = {each.key: words.of(each, values, seen[key]) for each in explorer.columns}
+        cells = [(each, _shown(explorer, each, told[each.key])) for each in explorer.columns]
         yield Line(record, cells, links.get(key, ()))
 
 

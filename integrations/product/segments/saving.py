@@ -3,14 +3,16 @@
 Analysts change their own segments, operators all: conditions decide who sees what in the product.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 from integrations.access import Person, Refusal, has_role
 from integrations.audit import record
-from integrations.models import Entity
+from integrations.models import AuditEntry, Entity
 from integrations.product.models.segments import Segment
 from integrations.product.segments.conditions import CycleFound, Group, expand, read_tree, write_tree
 from integrations.product.segments.fieldtypes import Known, SegmentRef
@@ -19,6 +21,25 @@ from integrations.sync.mapping.problems import Problem, ProblemsFound
 from integrations.sync.matching.incoming import text_problem
 
 LONGEST = {"name": 120, "description": 500}
+CHANGED, GONE = "segment.changed", "This segment was deleted meanwhile. Save yours under a name of its own."
+
+
+class ChangedMeanwhile(Refusal):
+    """Somebody else saved the segment after its editor was opened. `stored` is the segment as it stands now."""
+
+    def __init__(self, stored: Segment) -> None:
+        self.stored = stored
+        last = AuditEntry.objects.filter(action=CHANGED, target=str(stored)).order_by("-id").first()
+        self.by = (last.actor_name or "the system") if last else "somebody"
+        when = f"{stored.updated_at:%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(
+            "changed_meanwhile", f"{self.by} changed this segment at {when}. Read it again, then send your change."
+        )
+
+
+def version_of(segment: Segment) -> str:
+    """What an editor remembers of the segment that it began with; every save gives another one."""
+    return segment.updated_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def may_change(segment: Segment, user: Person) -> bool:
@@ -28,11 +49,13 @@ def may_change(segment: Segment, user: Person) -> bool:
 
 def save_segment(
     segment: Segment | None, *, name: str, conditions: object, user: Person | None, now: datetime, entity: str = "",
-    description: str = "", address: str | None = None,
+    description: str = "", address: str | None = None, version: str = "",
 ) -> Segment:  # fmt: skip
     """Make a segment (`segment` None; then `entity` is needed) or change one. `user` None is the system.
 
-    ProblemsFound tells all that is wrong, by place (`name`, `conditions.all[0].value`); Refusal for whom it is not allowed.
+    `version` is what `version_of` gave when the editor began: `ChangedMeanwhile` when another save came between. Without it the
+    last save wins. ProblemsFound tells all that is wrong, by place (`name`, `conditions.all[0].value`); Refusal for whom it is
+    not allowed.
     """
     entity = segment.entity if segment else entity
     if segment is not None and user is not None:
@@ -46,25 +69,43 @@ def save_segment(
         raise ProblemsFound([*problems, *error.problems]) from error
     if problems:
         raise ProblemsFound(problems)
-    stored = segment or Segment(entity=entity, owner=user, created_at=now)
-    before = {"name": stored.name, "conditions": stored.conditions} if segment else None
-    stored.name, stored.description, stored.conditions = name.strip(), description.strip(), write_tree(tree)
-    stored.updated_at, stored.members, stored.counted_at, stored.problem = now, None, None, ""
+    wanted = {"name": name.strip(), "description": description.strip(), "conditions": write_tree(tree)}
+    with _stored(segment, entity, user, now) as stored:
+        before = {"name": stored.name, "conditions": stored.conditions} if segment else None
+        if segment is not None and version and version != version_of(stored):
+            if all(getattr(stored, key) == value for key, value in wanted.items()):
+                return stored  # the same form sent twice
+            raise ChangedMeanwhile(stored)
+        for key, value in wanted.items():
+            setattr(stored, key, value)
+        stored.updated_at, stored.members, stored.counted_at, stored.problem = _later(now, stored), None, None, ""
+        stored.save()
+        after = {"name": stored.name, "conditions": stored.conditions}
+        action = CHANGED if segment else "segment.created"
+        record(action, actor=user, target=stored, before=before, after=after, address=address)
+    return stored
+
+
+@contextmanager
+def _stored(segment: Segment | None, entity: str, user: Person | None, now: datetime) -> Iterator[Segment]:
+    """A new segment, or the one in the database as it stands now, locked until the save is done: of two saves at once the
+    second sees the first."""
     try:
         with transaction.atomic():
-            stored.save()
+            if segment is None:
+                yield Segment(entity=entity, owner=user, created_at=now, updated_at=now)
+                return
+            found = Segment.objects.select_for_update(of=("self",)).filter(pk=segment.pk).first()
+            if found is None:
+                raise Refusal("gone", GONE)
+            yield found
     except IntegrityError as error:  # another request took the name meanwhile
         raise ProblemsFound([Problem("name", "taken", NAME_TAKEN)]) from error
-    after = {"name": stored.name, "conditions": stored.conditions}
-    record(
-        "segment.changed" if segment else "segment.created",
-        actor=user,
-        target=stored,
-        before=before,
-        after=after,
-        address=address,
-    )
-    return stored
+
+
+def _later(now: datetime, stored: Segment) -> datetime:
+    """Now, and after the save before in any case: the instant is the version."""
+    return max(now, stored.updated_at + timedelta(microseconds=1)) if stored.pk else now
 
 
 NAME_TAKEN = "Another segment has this name; choose a different one."

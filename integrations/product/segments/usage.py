@@ -9,9 +9,11 @@ from typing import Any
 from integrations.lake.engine import open_engine
 from integrations.models import Customer
 from integrations.product.ingest import lake_tables
+from integrations.product.kpis import blanks
 from integrations.product.kpis import tables as kpi_tables
 from integrations.product.kpis.registry import COUNT, Column, columns_for
 from integrations.product.models.engagements import Engagement, EngagementView
+from integrations.product.segments.history import history_of
 from integrations.product.segments.records import kpis_of, owned_rows
 from integrations.sync.mapping.catalogue import column_of
 
@@ -77,17 +79,22 @@ def usage_of(customer: Customer, *, now: datetime) -> Usage:
     first = today - timedelta(days=DAYS)
     stored = kpis_of(customer.pk)
     known = {each.key: each for each in columns_for(())}
-    figures = [(known[key], _figure(known[key], stored)) for key in HEADLINE] if stored else []
+    history = history_of()
+    began = history.began(customer.first_seen_at)
+    figures = [(known[key], _figure(known[key], stored, history.as_of, began)) for key in HEADLINE] if stored else []
     with open_engine() as engine:
         days = _days(engine, customer, first, today)
         answers = _answers(engine, customer, first, today)
     return Usage(days, figures, answers, _engagements(customer))
 
 
-def _figure(column: Column, stored: dict[str, Any]) -> Any:
-    """The stored figure; a count is 0 and never blank."""
+def _figure(column: Column, stored: dict[str, Any], as_of: datetime | None, began: datetime | None) -> Any:
+    """The stored figure, or why it is blank (R-112); a count is 0 and never blank."""
     value = stored.get(column_of(column.key))
-    return 0 if value is None and column.kpi.unit == COUNT else value
+    if value is not None or column.kpi.unit == COUNT:
+        return value or 0 if column.kpi.unit == COUNT else value
+    others = {key: stored.get(column_of(key)) for key in blanks.asked_with(column)}
+    return blanks.or_blank(None, blanks.why_blank(column, others, as_of=as_of, began=began))
 
 
 def _days(engine: Any, customer: Customer, first: date, last: date) -> list[UsageDay]:

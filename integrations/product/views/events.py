@@ -1,5 +1,6 @@
 """Data health: how events come in, what was put aside, and the write keys of browsers and apps."""
 
+from datetime import UTC
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from integrations.access import access
 from integrations.form_tokens import sent_once
 from integrations.masking import may_see_people
 from integrations.models import Run
-from integrations.product.ingest import health, quarantine, write_keys
+from integrations.product.ingest import health, new_people, quarantine, write_keys
 from integrations.product.ingest.flush import JOB, flush_due
 from integrations.product.ingest.forms import WriteKeyForm
 from integrations.product.models import QuarantinedEvent, WriteKey
@@ -27,7 +28,9 @@ BACK = "product:data"
 @access("analyst")
 def data_health(request: HttpRequest) -> HttpResponse:
     """Figures, quarantine and keys."""
-    overview = health.read_overview(now=timezone.now())
+    now = timezone.now()
+    overview, keys = health.read_overview(now=now), list(WriteKey.objects.filter(revoked_at=None))
+    brought = new_people.today_of(keys, day=now.astimezone(UTC).date())
     context = {
         "overview": overview,
         "chart": overview.chart(),
@@ -37,7 +40,7 @@ def data_health(request: HttpRequest) -> HttpResponse:
         "aside": QuarantinedEvent.objects.all()[:SHOWN],
         "sees_people": may_see_people(request.user),
         "days_shown": health.DAYS,
-        "keys": WriteKey.objects.filter(revoked_at=None),
+        "keys": [(each, brought.get(each.pk)) for each in keys],
         "revoked": WriteKey.objects.exclude(revoked_at=None).count(),
         "keep_days": health.lake_tables.keep_days(),
     }
@@ -90,7 +93,7 @@ def write_key_create(request: HttpRequest) -> HttpResponse:
         given = form.cleaned_data
         key, secret = write_keys.create_write_key(
             name=given["name"], allowed_origins=given["origins"], require_signature=given["require_signature"],
-            actor=request.user, now=timezone.now(),
+            actor=request.user, now=timezone.now(), most_new_people=given["most_new_people"],
         )  # fmt: skip
     return _once(request, key, secret, is_new=True)
 
@@ -106,7 +109,7 @@ def write_key(request: HttpRequest, pk: int) -> HttpResponse:
     given = form.cleaned_data
     write_keys.change(
         key, name=given["name"], allowed_origins=given["origins"], require_signature=given["require_signature"],
-        actor=request.user,
+        actor=request.user, most_new_people=given["most_new_people"],
     )  # fmt: skip
     messages.success(request, f"{key.name} saved.")
     return redirect(BACK)

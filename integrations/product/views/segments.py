@@ -152,7 +152,8 @@ def segment_edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         return _posted(request, found, found.entity)
     builder = write_builder(found.conditions, known_for(request.user, found.entity))
-    return _show(request, found, found.entity, builder, name=found.name, description=found.description)
+    version = saving.version_of(found)
+    return _show(request, found, found.entity, builder, name=found.name, description=found.description, version=version)
 
 
 def _posted(request: HttpRequest, found: Segment | None, entity: str) -> HttpResponse:
@@ -180,7 +181,13 @@ def _save(request: HttpRequest, found: Segment | None, entity: str, builder: Bui
     try:
         saved = saving.save_segment(
             found, name=name, description=description, conditions=builder.data(), entity=entity, user=request.user, now=now,
-            address=address_of(request),
+            address=address_of(request), version=request.POST.get("version", ""),
+        )  # fmt: skip
+    except saving.ChangedMeanwhile as changed:
+        clash = read_clash(changed, builder, name=name, description=description, user=request.user)
+        return _show(
+            request, changed.stored, entity, builder, name=name, description=description, dirty=True, clash=clash, status=409,
+            version=saving.version_of(changed.stored),
         )  # fmt: skip
     except ProblemsFound as error:
         others = builder.add_problems(error.problems)
@@ -219,11 +226,32 @@ def read_preview(tree: Group, builder: Builder, *, user: Person, now: datetime) 
     return {"lines": lines[:SAMPLE], "total": total, "of": everyone, "conditions": sum(1 for _ in each_condition(tree))}
 
 
+def read_clash(
+    changed: saving.ChangedMeanwhile, builder: Builder, *, name: str, description: str, user: Person
+) -> dict[str, Any]:
+    """Who saved meanwhile, and what stands there now beside what this person wrote: (label, stored, theirs)."""
+    stored, known = changed.stored, know(changed.stored.entity)
+    try:
+        theirs = say_tree(read_tree(builder.data(), builder.known), known) or "no condition"
+    except ProblemsFound as error:
+        theirs = error.problems[0].message
+    words = (words_for(user, say_stored(stored, known)), words_for(user, theirs))
+    rows = [
+        ("Name", stored.name, name.strip()),
+        ("What it is for", stored.description, description.strip()),
+        ("Conditions", *words),
+    ]
+    return {"by": changed.by, "at": stored.updated_at, "rows": [row for row in rows if row[1] != row[2]]}
+
+
 def _show(
     request: HttpRequest, found: Segment | None, entity: str, builder: Builder, *, name: str = "", description: str = "",
     errors: dict[str, str] | None = None, preview: dict[str, Any] | None = None, dirty: bool = False, status: int = 200,
+    version: str | None = None, clash: dict[str, Any] | None = None,
 ) -> HttpResponse:  # fmt: skip
+    kept = request.POST.get("version", "") if version is None else version
     context = {
+        "version": kept, "clash": clash,
         "segment": found, "kind": entity, "builder": builder, "name": name, "description": description,
         "errors": errors or {}, "preview": preview, "dirty": dirty, "wrong": list(_wrong(builder, errors)),
     }  # fmt: skip

@@ -31,7 +31,8 @@ def new_set(fields: Iterable[CustomField]) -> PermissionSet:
 
 def find_set(client: Client, name: str = SET_NAME) -> str:
     """The id of the permission set, empty when the org has none of that name."""
-    found = client.query_all(f"SELECT Id FROM PermissionSet WHERE {equals('Name', name)} LIMIT 1")  # noqa: S608  quoted
+    where = f"{equals('Name', name)} AND NamespacePrefix = null"  # one of a managed package is not ours
+    found = client.query_all(f"SELECT Id FROM PermissionSet WHERE {where} LIMIT 1")  # noqa: S608  quoted
     return str(found[0]["Id"]) if found else ""
 
 
@@ -90,7 +91,12 @@ def assign(client: Client, user_id: str, name: str = SET_NAME) -> bool:
     found = find_set(client, name)
     if not found:
         raise LookupError(f"the permission set {name} is not there")
-    row = {"AssigneeId": user_id, "PermissionSetId": found}
+    return assign_set(client, user_id, found)
+
+
+def assign_set(client: Client, user_id: str, set_id: str) -> bool:
+    """The same for a set whose id is known."""
+    row = {"AssigneeId": user_id, "PermissionSetId": set_id}
     try:
         rest.create_record(client, "PermissionSetAssignment", row)
     except SalesforceError as error:

@@ -4,6 +4,7 @@ What is left is a row without content that others may refer to, an audit entry a
 which the API, the next sync and every writer of the lake know that this one must stay forgotten.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +29,13 @@ from integrations.sync.matching.saving import STEP
 from integrations.sync.outbox import rows as outbox_rows
 
 ERASED = "Erased on request."
+Forgets = Callable[[Record, datetime], None]
+_forgetters: dict[str, Forgets] = {}
+
+
+def register(domain: str, forget: Forgets) -> None:
+    """Let a domain forget a record in the transaction in which it is erased; it may be asked again for the same record."""
+    _forgetters[domain] = forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,8 @@ def _erase_rows(record: Record, entity: str, links: list[RecordLink], *, now: da
         blank |= {"email": "", "phone": "", "customer": None}
     type(record).objects.filter(pk=record.pk).update(**blank)
     record.refresh_from_db()
+    for forget in _forgetters.values():
+        forget(record, now)
     return samples
 
 

@@ -26,6 +26,7 @@ from integrations.sync.outbox import preview
 from okr import demo as okr_demo
 from okr import licenses
 from okr.models import Objective
+from provisioning import demo as provisioning_demo
 
 FIRST_RUN_SECONDS = 120
 PRODUCT_RUNS = (
@@ -39,6 +40,7 @@ PRODUCT_RUNS = (
     ("product.tasks", "First tasks for customer success managers"),
 )
 BILLING_RUNS = (("billing.rate", "First invoices from usage"), ("billing.push", "First push of billing objects"))
+DEPLOY = "provisioning.deploy"
 ENDED_WELL = (Run.State.SUCCESS, Run.State.PARTIAL)
 PEOPLE = (
     # username, first name, last name, role in the printed table
@@ -75,8 +77,10 @@ class Command(BaseCommand):
         if not Run.objects.filter(org=org, job="okr.refresh", state=Run.State.SUCCESS).exists():
             self.stdout.write("  First refresh of the key results")
             _finish(runs.request_run("okr.refresh", org=org, trigger=Run.Trigger.SYSTEM, now=now))
+        self._set_up_provisioning(org, users["admin"])
         self._fill_product(org, users["admin"])
         self._fill_billing(org)
+        self._fill_provisioning(org, users["admin"])
         demo = {
             "base_url": settings.BASE_URL,
             "demo_org_url": settings.DEMO_ORG_URL,
@@ -116,6 +120,22 @@ class Command(BaseCommand):
             if not Run.objects.filter(org=where, job=job, state__in=ENDED_WELL).exists():
                 self.stdout.write(f"  {text}")
                 _finish(runs.request_run(job, org=where, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
+
+    def _set_up_provisioning(self, org: SalesforceOrg, admin: User) -> None:
+        """A catalogue; fields, permission sets and the flow in the demo org; where its products lead. Before the first read."""
+        if provisioning_demo.fill_catalogue(now=timezone.now()):
+            self.stdout.write("  A catalogue of plans, add-ons and features")
+        if not Run.objects.filter(org=org, job=DEPLOY, state__in=ENDED_WELL).exists():
+            self.stdout.write("  Fields, permission sets and a flow into the demo org")
+            _finish(runs.request_run(DEPLOY, org=org, user=admin, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
+        provisioning_demo.set_org_up(org, user=admin, now=timezone.now())
+
+    def _fill_provisioning(self, org: SalesforceOrg, admin: User) -> None:
+        """Customers who signed up by themselves; one deal won and one pilot begun in the demo org."""
+        if provisioning_demo.fill_subscriptions(user=admin, now=timezone.now()):
+            self.stdout.write("  Subscriptions and usage of customers who signed up by themselves")
+        if provisioning_demo.win_deals(org, now=timezone.now()):
+            self.stdout.write("  A deal won in the demo org, and a pilot begun")
 
 
 def _make_people(known: dict[str, Any]) -> tuple[dict[str, User], dict[str, str]]:

@@ -56,6 +56,71 @@ const scenarios = {
       conn.version = '60.0';
     }
   },
+  async a_layout_is_read_changed_and_saved({ metadata }) {
+    const name = 'Account-Account Layout';
+    const layout = await metadata.read('Layout', name);
+    assert.equal(layout.fullName, name);
+    assert.ok(layout.layoutSections[0].layoutColumns[0].layoutItems.length > 3);
+    layout.layoutSections.splice(1, 0, {
+      customLabel: 'true', detailHeading: 'true', editHeading: 'true', label: 'Js section', style: 'OneColumn',
+      layoutColumns: [{ layoutItems: [{ behavior: 'Edit', field: 'Site' }] }],
+    });
+    assert.ok((await metadata.update('Layout', layout)).success);
+    const again = await metadata.read('Layout', name);
+    assert.equal(again.layoutSections[1].label, 'Js section');
+    assert.equal(again.layoutSections[1].layoutColumns[0].layoutItems[0].field, 'Site');
+  },
+  async flows_credentials_and_messages_component_by_component(conn) {
+    const { metadata } = conn;
+    assert.ok((await metadata.upsert('ExternalCredential', {
+      fullName: 'Js_Auth', label: 'Js', authenticationProtocol: 'Custom', externalCredentialParameters: [
+        { parameterGroup: 'Js', parameterName: 'Js', parameterType: 'NamedPrincipal', sequenceNumber: 1 },
+        { parameterName: 'Authorization', parameterType: 'AuthHeader', parameterValue: "{!'Bearer ' & $Credential.Js_Auth.Key}", sequenceNumber: 1 },
+      ],
+    })).success);
+    assert.ok((await metadata.upsert('NamedCredential', {
+      fullName: 'Js_Endpoint', label: 'Js', namedCredentialType: 'SecuredEndpoint', namedCredentialParameters: [
+        { parameterName: 'Url', parameterType: 'Url', parameterValue: 'https://js.example' },
+        { parameterName: 'ExternalCredential', parameterType: 'Authentication', externalCredential: 'Js_Auth' },
+      ],
+    })).success);
+    const stored = await conn.request({
+      method: 'POST', url: `/services/data/v${conn.version}/named-credentials/credential`, headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        externalCredential: 'Js_Auth', principalName: 'Js', principalType: 'NamedPrincipal', authenticationProtocol: 'Custom',
+        credentials: { Key: { value: 'secret', encrypted: true } },
+      }),
+    });
+    assert.equal(stored.credentials.Key.value, null);
+    assert.ok((await metadata.upsert('WorkflowOutboundMessage', {
+      fullName: 'Opportunity.Js_Won', name: 'Js won', apiVersion: 60.0, endpointUrl: 'https://js.example/soap', fields: ['Id', 'StageName'],
+      includeSessionId: false, integrationUser: facts.user.username, protected: false, useDeadLetterQueue: false,
+    })).success);
+    const flow = {
+      fullName: 'Js_Flow', apiVersion: 60.0, label: 'Js', processType: 'AutoLaunchedFlow', status: 'Active',
+      actionCalls: [{ name: 'Tell', label: 'Tell', actionName: 'Opportunity.Js_Won', actionType: 'outboundMessage' }],
+      start: {
+        connector: { targetReference: 'Tell' }, doesRequireRecordChangedToMeetCriteria: true, filterLogic: 'and',
+        filters: [{ field: 'IsWon', operator: 'EqualTo', value: { booleanValue: true } }], object: 'Opportunity',
+        recordTriggerType: 'CreateAndUpdate', triggerType: 'RecordAfterSave',
+      },
+    };
+    assert.ok((await metadata.upsert('Flow', flow)).success);
+    assert.ok((await metadata.upsert('Flow', { ...flow, label: 'Js two' })).success);
+    const [view] = (await conn.query("SELECT ApiName, IsActive, VersionNumber, Label FROM FlowDefinitionView WHERE ApiName = 'Js_Flow'")).records;
+    assert.deepEqual([view.IsActive, view.VersionNumber, view.Label], [true, 2, 'Js two']);
+    const found = await conn.tooling.query("SELECT Id, DeveloperName FROM FlowDefinition WHERE DeveloperName = 'Js_Flow'");
+    await conn.tooling.sobject('FlowDefinition').update({ Id: found.records[0].Id, Metadata: { activeVersionNumber: 0 } });
+    assert.equal((await conn.tooling.query("SELECT Id FROM Flow WHERE Status = 'Active' AND MasterLabel LIKE 'Js%'")).totalSize, 0);
+    assert.ok((await metadata.list({ type: 'Flow' })).some((each) => each.fullName === 'Js_Flow'));
+    const refused = await metadata.upsert('Flow', { ...flow, screens: [{ name: 'Ask' }] });
+    assert.match(refused.errors[0].message, /screens \(Ask\)/);
+    for (const [type, name] of [['FlowDefinition', 'Js_Flow'], ['WorkflowOutboundMessage', 'Opportunity.Js_Won'], ['NamedCredential', 'Js_Endpoint'],
+      ['ExternalCredential', 'Js_Auth']]) {
+      const gone = await metadata.delete(type, name);
+      assert.ok(gone.success, JSON.stringify(gone));
+    }
+  },
   async retrieve_a_package({ metadata }) {
     metadata.pollInterval = 50;
     const types = [{ members: 'Project__c', name: 'CustomObject' }];

@@ -66,7 +66,7 @@ const scenarios = {
   },
   async aggregates(conn) {
     const found = await conn.query('SELECT StageName, COUNT(Id) n, SUM(Amount) total FROM Opportunity GROUP BY StageName');
-    assert.equal(found.totalSize, 10);
+    assert.equal(found.totalSize, 11);
     assert.ok(found.records.every((each) => each.n > 0));
   },
   async describe_and_global_describe(conn) {

@@ -4,6 +4,7 @@ import re
 import time
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.demo_org.core.served_org import Core
@@ -35,7 +36,7 @@ def add_batch(core: Core, job: str, data: str, headers: dict = CSV) -> str:
 
 
 def finish(core: Core, job: str, batch: str) -> str:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         text = call(core, "GET", f"job/{job}/batch/{batch}").text
         if re.search(r"Completed|Failed|NotProcessed", text):
@@ -148,3 +149,49 @@ def test_entities_in_a_batch_are_refused(core: Core) -> None:
     job = open_job(core, "insert", form="XML")
     bomb = f'<!DOCTYPE x [<!ENTITY a "aa">]><sObjects {SPACE}><sObject><Name>&a;</Name></sObject></sObjects>'
     assert "<state>Failed</state>" in finish(core, job, add_batch(core, job, bomb, XML))
+
+
+def test_batches_speak_the_form_of_their_job_whatever_the_request_says(core: Core) -> None:
+    """A client that sends `Content-Type: application/json` with every call still reads XML about a CSV job."""
+    made = call(core, "POST", "job", '{"operation":"queryAll","object":"Account","contentType":"CSV"}', JSON).json()["id"]
+    batch = add_batch(core, made, "SELECT Id, Name FROM Account LIMIT 1")
+    finish(core, made, batch)
+    for path, root in ((f"job/{made}/batch", "<batchInfoList"), (f"job/{made}/batch/{batch}", "<batchInfo")):
+        assert root in call(core, "GET", path, headers=JSON).text
+    assert call(core, "GET", f"job/{made}/batch/{batch}/result", headers=JSON).text.startswith("<result-list ")
+    assert call(core, "GET", f"job/{made}", headers=JSON).json()["state"] == "Open"
+
+
+def test_rows_have_a_content_type_without_character_set(core: Core) -> None:
+    job = open_job(core, "insert")
+    batch = add_batch(core, job, "Name\nPlain type\n")
+    finish(core, job, batch)
+    assert call(core, "GET", f"job/{job}/batch/{batch}/result").headers["Content-Type"] == "text/csv"
+
+
+def test_pk_chunking_cuts_a_batch_by_ids(core: Core) -> None:
+    load = open_job(core, "insert")
+    finish(core, load, add_batch(core, load, "Name\n" + "".join(f"Chunked {each}\n" for each in range(25))))
+    body = {"operation": "query", "object": "Account", "contentType": "CSV"}
+    head = {**JSON, "Sforce-Enable-PKChunking": "chunkSize=10; parent=Account"}
+    job = call(core, "POST", "job", orjson.dumps(body), head).json()["id"]
+    sent = add_batch(core, job, "SELECT Id, Name FROM Account WHERE Name LIKE 'Chunked %'")
+    found = re.findall(r"<id>(751\w+)</id>", call(core, "GET", f"job/{job}/batch").text)
+    assert found[0] == sent
+    assert len(found) > 3
+    assert "<state>NotProcessed</state>" in call(core, "GET", f"job/{job}/batch/{sent}").text
+    names = []
+    for each in found[1:]:
+        finish(core, job, each)
+        result = re.search(r"<result>(\w+)</result>", call(core, "GET", f"job/{job}/batch/{each}/result").text)[1]
+        rows = call(core, "GET", f"job/{job}/batch/{each}/result/{result}").text.splitlines()
+        names += [row.split(",")[1] for row in rows[1:]]
+    assert len(names) == len(set(names)) == 25
+    asked = call(core, "GET", f"job/{job}/batch/{found[1]}/request").text
+    assert re.fullmatch(r"SELECT Id, Name FROM Account WHERE \(Name LIKE 'Chunked %'\) AND Id >= '\w{18}' AND Id < '\w{18}'", asked)
+
+
+def test_a_chunk_size_beyond_the_limit_is_refused(core: Core) -> None:
+    body = {"operation": "query", "object": "Account", "contentType": "CSV"}
+    answer = call(core, "POST", "job", orjson.dumps(body), {**JSON, "Sforce-Enable-PKChunking": "chunkSize=250001"})
+    assert (answer.status_code, answer.json()["exceptionCode"]) == (400, "InvalidJob")

@@ -43,7 +43,7 @@ class Bulk:
         return self.http.put(self.url(f"ingest/{job_id}/batches"), data=raw, headers={"Content-Type": kind})
 
     def wait(self, kind: str, job_id: str, *, until: set[str] = DONE) -> dict[str, Any]:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             job = self.get(f"{kind}/{job_id}").json()
             if job["state"] in until:

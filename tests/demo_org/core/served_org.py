@@ -104,7 +104,7 @@ def serving(org: DemoOrg) -> Iterator[Core]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     core = Core(org, f"http://127.0.0.1:{port}")

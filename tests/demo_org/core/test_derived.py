@@ -80,7 +80,9 @@ def test_a_platform_event_is_published_but_not_read(core: Core) -> None:
     assert made.status_code == 201
     assert made.json()["errors"][0]["statusCode"] == "OPERATION_ENQUEUED"
     refused = core.call("GET", "query", params={"q": "SELECT Id FROM Deal_Signal__e"}).json()
-    assert refused[0]["errorCode"] == "INVALID_TYPE"
+    assert refused == [
+        {"message": "entity type Deal_Signal__e does not support query", "errorCode": "INVALID_TYPE_FOR_OPERATION"}
+    ]
     missing = core.call("POST", "sobjects/Deal_Signal__e", json={})
     assert missing.json()[0]["errorCode"] == "REQUIRED_FIELD_MISSING"
 

@@ -71,15 +71,15 @@ def test_a_reset_is_seen_by_every_thread(tmp_path):
     def look():
         seen.append(names(org))
         done.set()
-        go.wait(5)
+        go.wait(60)
         seen.append(names(org))
 
     thread = threading.Thread(target=look)
     thread.start()
-    done.wait(5)
+    done.wait(60)
     org.reset()
     go.set()
-    thread.join(5)
+    thread.join(60)
     assert seen == [["a"], []]
     assert create(org, "b")[0].success
     org.close()
@@ -93,7 +93,7 @@ def test_a_reader_sees_only_what_was_committed_and_the_writer_what_it_wrote(tmp_
         assert names(org) == ["a"]
         thread = threading.Thread(target=lambda: elsewhere.append(names(org)))
         thread.start()
-        thread.join(5)
+        thread.join(60)
     assert elsewhere == [[]]
     assert names(org) == ["a"]
     org.close()

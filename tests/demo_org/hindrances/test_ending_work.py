@@ -149,11 +149,12 @@ def test_every_answer_is_late_by_the_latency(core: Core) -> None:
     core.control("settings", {"latency_seconds": 0.08})
     begun = time.monotonic()
     core.call("GET", "limits")
-    assert 0.08 <= time.monotonic() - begun < 1
+    assert 0.08 <= time.monotonic() - begun < 10
+    core.control("settings", {"latency_seconds": 15})
     begun = time.monotonic()
     core.control("settings", method="GET")
     core.control("settings", {"latency_seconds": 0})
-    assert time.monotonic() - begun < 0.08  # the control plane is never slowed
+    assert time.monotonic() - begun < 15  # the control plane is never slowed
 
 
 def test_a_connection_has_only_so_much_bandwidth_up_and_down(core: Core) -> None:

@@ -59,7 +59,7 @@ def create_job(core: Core, name: str, operation: str, rows: Sequence[Row], **opt
 
 def wait(core: Core, job: str, *, kind: str = "ingest", until: set[str] = DONE) -> dict[str, Any]:
     """The job when it has come to one of the states."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (seen := core.call("GET", f"jobs/{kind}/{job}").json())["state"] not in until:
         assert time.monotonic() < deadline, seen
         time.sleep(0.01)

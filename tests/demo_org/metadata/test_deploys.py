@@ -15,6 +15,7 @@ from integrations.demo_org.metadata.package import Package
 from tests.conformity.packages import manifest, package, zipped
 from tests.demo_org.core.served_org import Core
 from tests.demo_org.metadata.calling import deploy, soap, status
+from tests.effort import at_most
 
 
 def has_field(core: Core, name: str) -> bool:
@@ -114,7 +115,7 @@ def test_rest_deployments_have_the_documented_form(core: Core) -> None:
     assert made.status_code == 201
     body = made.json()
     assert (body["deployOptions"]["checkOnly"], body["deployResult"]["done"]) == (True, False)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         seen = core.call("GET", f"metadata/deployRequest/{body['id']}?includeDetails=true").json()["deployResult"]
         if seen["done"]:
@@ -167,11 +168,9 @@ def many_entries(count: int) -> bytes:
 )
 def test_s_040_dangerous_packages_are_refused_before_unpacking(data: bytes, code: str, monkeypatch) -> None:
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("something was unpacked"))
-    begun = time.monotonic()
-    with pytest.raises(ApiError) as refused:
+    with at_most(1), pytest.raises(ApiError) as refused:
         Package(data)
     assert refused.value.code == code
-    assert time.monotonic() - begun < 1
 
 
 def test_s_040_a_real_bomb_and_100_000_entries(core: Core) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import jwt
 import pytest
 
+from integrations.demo_org.oauth.identity import signing_key
+from integrations.demo_org.opening import open_org
 from tests.demo_org.oauth.browsing import Person, connect, exchange, is_alive, refresh
 from tests.demo_org.oauth.small_org import ADMIN, READER, open_small_org
 
@@ -182,3 +184,11 @@ class TestSessions:
         made = small.http.post(f"{small.url}/__demo__/oauth-clients", json={"name": "Another"})
         assert made.status_code == 201
         assert made.json()["client_id"] != small.client()["client_id"]
+
+
+def test_the_signing_key_is_made_with_the_org_and_outlives_a_reset(tmp_path):
+    org = open_org(tmp_path, objects=())
+    key_id, key = signing_key(org)
+    org.reset()
+    assert signing_key(org) == (key_id, key)
+    org.close()

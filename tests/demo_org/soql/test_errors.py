@@ -11,6 +11,7 @@ CASES = [
     ("SELECT Id FROM Account WHERE Foo = 1", "INVALID_FIELD", f"No such column 'Foo' on entity 'Account'. {NO_COLUMN}"),
     ("SELECT Owner.Foo FROM Account", "INVALID_FIELD", f"No such column 'Foo' on entity 'User'. {NO_COLUMN}"),
     ("SELECT What.Industry FROM Task", "INVALID_FIELD", f"No such column 'Industry' on entity 'Name'. {NO_COLUMN}"),
+    ("SELECT Id FROM Account ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed in this context"),
     ("SELECT Id FROM Foo", "INVALID_TYPE", f"sObject type 'Foo' is not supported. {NO_OBJECT}"),
     ("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Foo)", "INVALID_TYPE", f"sObject type 'Foo' is not supported. {NO_OBJECT}"),
     ("SELECT Foo.Name FROM Account", "INVALID_FIELD", f"Didn't understand relationship 'Foo' in field path. {NO_RELATIONSHIP}"),

@@ -78,7 +78,6 @@ def test_a_15_character_id_is_case_sensitive(world, names) -> None:
 def test_deleted_records_are_only_in_query_all(names) -> None:
     assert "Gone Ltd" not in names("SELECT Name FROM Account")
     assert "Gone Ltd" in names("SELECT Name FROM Account", all_rows=True)
-    assert names("SELECT Name FROM Account WHERE IsDeleted = true ALL ROWS") == ["Gone Ltd"]
     assert names("SELECT Name FROM Account WHERE IsDeleted = true", all_rows=True) == ["Gone Ltd"]
 
 

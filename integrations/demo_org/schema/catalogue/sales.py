@@ -45,7 +45,10 @@ STAGES = (
     ("Closed Won", 100, True, True, "Closed", "Closed"),
     ("Closed Lost", 0, True, False, "Omitted", "Omitted"),
 )
-STAGE_NAMES = "; ".join(each[0] for each in STAGES)
+# a trial before the proposal; the seed's dice know nothing of it
+PROOF_OF_CONCEPT = ("Proof of Concept", 65, False, False, "BestCase", "Best Case")
+ALL_STAGES = (*STAGES[:5], PROOF_OF_CONCEPT, *STAGES[5:])
+STAGE_NAMES = "; ".join(each[0] for each in ALL_STAGES)
 FORECAST = "Omitted; Pipeline; BestCase=Best Case; MostLikely=Most Likely; Forecast=Commit; Closed"
 FORECAST_NAMES = "Omitted; Pipeline; Best Case; Commit; Closed"
 OPPORTUNITY_TYPES = (

@@ -1,0 +1,140 @@
+"""How values read: times in the person's zone, numbers, money, shares, names."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django import template
+from django.http import HttpRequest
+from django.template.context import RequestContext
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from project import display
+
+register = template.Library()
+
+
+def zone_of(request: HttpRequest | None) -> tzinfo:
+    """The browser's zone from its cookie, UTC when there is none or it is not a zone."""
+    name = request.COOKIES.get("tz", "") if request is not None else ""
+    try:
+        return ZoneInfo(name) if name and len(name) < 50 else UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+@register.simple_tag(takes_context=True)
+def when(context: RequestContext, moment: datetime | None, empty: str = "never") -> SafeString | str:
+    """ "12 min ago" with the absolute time and zone in the title."""
+    if moment is None:
+        return empty
+    shown = display.relative(moment, timezone.now())
+    full = display.absolute(moment, zone_of(context.get("request")))
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), full, shown)
+
+
+@register.simple_tag(takes_context=True)
+def moment(context: RequestContext, value: datetime | None, empty: str = "–") -> SafeString | str:
+    """The absolute time in the person's zone, with its name."""
+    if value is None:
+        return empty
+    full = display.absolute(value, zone_of(context.get("request")))
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), display.relative(value, timezone.now()), full
+    )
+
+
+@register.filter
+def amount(value: Decimal | int | float | None) -> str:
+    """9891 -> 9,891."""
+    return display.amount(value)
+
+
+@register.filter
+def money(value: Decimal | None, currency: str = "") -> str:
+    """An amount in major units with two decimals and its currency or credit type: 1,234.50 USD."""
+    return "–" if value is None else f"{value:,.2f} {currency}".rstrip()
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """Seconds or a timedelta -> "2 min 5 s"."""
+    return display.duration(value)
+
+
+@register.filter
+def percent(value: Decimal | float | None) -> str:
+    """A share (0.86) -> "86%"; may pass 100 % (BW-D11)."""
+    return "–" if value is None else f"{round(Decimal(str(value)) * 100)}%"
+
+
+def _share(value: Any, maximum: Any) -> float:
+    """`value` of `maximum` as 0..100."""
+    if not maximum or value is None:
+        return 0.0
+    return max(0.0, min(100.0, float(value) / float(maximum) * 100))
+
+
+@register.inclusion_tag("components/meter.html")
+def meter(value: Any, maximum: Any = 1, label: str = "", text: str = "", tone: str = "", size: str = "") -> dict[str, Any]:
+    """A bar for `value` of `maximum`; `label` says what is measured, `text` how much in words."""
+    share = _share(value, maximum)
+    return {
+        "share": f"{share:.1f}",
+        "now": f"{share:.0f}",
+        "label": label,
+        "text": text or f"{share:.0f}%",
+        "tone": tone,
+        "size": size,
+    }
+
+
+@register.filter
+def person(user: Any) -> str:
+    """A person's name; a dash for nobody."""
+    if user is None:
+        return "–"
+    return user.get_full_name() or user.get_username()
+
+
+@register.filter
+def times(count: int) -> range:
+    """`{% for step in depth|times %}` repeats so often."""
+    return range(int(count or 0))
+
+
+@register.filter
+def get(mapping: Any, key: str) -> Any:
+    """`mapping[key]`, or nothing."""
+    return mapping.get(key, "")
+
+
+RULES = {
+    "sfdc_id": "Salesforce id",
+    "custom_field": "Custom field",
+    "website_domain": "Website domain",
+    "name": "Name",
+    "recent_user_domain": "Domain of recent users",
+    "email": "E-mail",
+    "phone": "Phone",
+    "manual": "Linked by hand",
+    "merge": "Merged in Salesforce",
+}
+
+
+@register.filter
+def rule_label(rule: str) -> str:
+    """A match rule in words (PX-50..PX-59)."""
+    return RULES.get(rule, rule.replace("_", " ").capitalize() or "–")
+
+
+PRODUCT_TYPES = {"STRING": "text", "NUMBER": "number", "BOOLEAN": "yes or no", "DATE_TIME": "date and time"}
+
+
+@register.filter
+def type_label(kind: str) -> str:
+    """A product type in words (PX-26..PX-29)."""
+    return PRODUCT_TYPES.get(kind, kind)

@@ -1,0 +1,78 @@
+"""API of the catalogue as a file, `/api/v1/catalogue/file/`."""
+
+from typing import Any, cast
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from integrations import audit
+from provisioning.catalogue import files
+from provisioning.catalogue.api_shapes import DRY, flag_in
+from provisioning.models import Product
+
+
+class YamlParser(BaseParser):
+    """The body as it is."""
+
+    media_type = "application/yaml"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> bytes:
+        """Bytes; read by `files.load`."""
+        return stream.read()
+
+
+class PlainYamlParser(YamlParser):
+    """The same under its older name."""
+
+    media_type = "text/*"
+
+
+class YamlRenderer(BaseRenderer):
+    """The catalogue's own text."""
+
+    media_type, format, charset = "application/yaml", "yaml", "utf-8"
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        """Text as it is; anything else (an error) as JSON."""
+        return data.encode() if isinstance(data, str) else JSONRenderer().render(data)
+
+
+@extend_schema(tags=["catalogue"])
+class CatalogueFileViewSet(viewsets.GenericViewSet):
+    """The catalogue as YAML."""
+
+    scope, role, write_role = "provisioning", "member", "operator"
+    parser_classes = [YamlParser, PlainYamlParser]
+    renderer_classes = [JSONRenderer, YamlRenderer]
+    filter_backends: list[Any] = []
+    pagination_class = None
+    queryset = Product.objects.none()
+
+    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
+    def list(self, request: Request) -> Response:
+        """Everything, as `application/yaml`."""
+        audit.record("export.catalogue", actor=request.user, target="catalogue.yaml")
+        response = Response(files.dump())
+        response.accepted_renderer, response.accepted_media_type = YamlRenderer(), YamlRenderer.media_type  # type: ignore[attr-defined]
+        return response
+
+    @extend_schema(parameters=[DRY], request={"application/yaml": OpenApiTypes.STR}, responses=OpenApiTypes.OBJECT)
+    def create(self, request: Request) -> Response:
+        """Bring the catalogue to what the file says, or tell everything that is wrong with it (400) and change nothing."""
+        report = files.load(
+            cast(bytes, request.data), actor=request.user, now=timezone.now(), dry_run=flag_in(request, "dry_run")
+        )
+        if report.problems:
+            found: dict[str, list[str]] = {}
+            for each in report.problems:
+                found.setdefault(each.path or "file", []).append(each.message)
+            raise ValidationError(found)
+        changes = [{"path": each.path, "key": each.key, "action": each.action, "words": each.words} for each in report.changes]
+        return Response({"changes": changes, "unchanged": report.count("unchanged")})

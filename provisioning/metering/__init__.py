@@ -1,0 +1,1 @@
+"""Metering: usage that is consumed, reported, or counted from product events."""

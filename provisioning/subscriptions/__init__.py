@@ -1,0 +1,1 @@
+"""Subscriptions: who has what from when to when, and every way in which that changes."""
