@@ -231,7 +231,10 @@ class SettingsForm(forms.ModelForm):
 
     class Meta:
         model = SalesforceOrg
-        fields = ["name", "environment", "okr_enabled", "product_enabled", "billing_enabled", "provisioning_enabled", "sign_in_enabled"]
+        fields = [
+            "name", "environment", "okr_enabled", "product_enabled", "billing_enabled", "provisioning_enabled",
+            "sign_in_enabled",
+        ]  # fmt: skip
 
 
 class ConfirmNameForm(forms.Form):

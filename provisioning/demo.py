@@ -8,6 +8,7 @@ import time
 import zlib
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from integrations.access import Person
 from integrations.models import Customer, SalesforceOrg
@@ -18,12 +19,14 @@ from provisioning.entitlements import promotions
 from provisioning.mapping import demo as mapping_demo
 from provisioning.metering.using import report
 from provisioning.models import Feature, Offer, Provision, ProvisioningSettings, Subscription
-from provisioning.provision import poll
+from provisioning.provision import customers, poll
 from provisioning.salesforce import demo as salesforce_demo
 from provisioning.subscriptions import changes
 
 WON, TRIAL = "Planning for everybody", "Insights for finance"
 TERM = "Term_Months__c"
+# Open deals of customers who have a contract: (end of the title, plan, seats, days until it ends)
+CONTRACTS = (("More planners", "plan-planning-business", 20, 140), ("Planning, next year", "plan-planning-enterprise", 35, 12))
 PATIENCE = 30.0  # seconds for the flow's call
 PLANS = ("plan-planning-team", "plan-planning-business", "plan-forecasting-team", "plan-insights-enterprise")
 METERED = (("feature-api-calls", 2_500), ("feature-workflow-runs", 45), ("feature-storage", 1))
@@ -77,6 +80,36 @@ def _usage(customer: Customer, now: datetime) -> list[dict[str, object]]:
          "idempotency_key": f"demo-{customer.external_id}-{feature}-{day}"}
         for feature, amount in METERED for day in range(0, DAYS, 6)
     ]  # fmt: skip
+
+
+def start_contracts(org: SalesforceOrg, *, user: Person | None, now: datetime) -> int:
+    """Contracts of the accounts whose amendment and renewal wait in the demo org, so that winning those shows a change."""
+    started = 0
+    if Provision.objects.filter(org=org).exists():
+        return 0
+    with client_for(org, domain=DOMAIN) as client:
+        for title, plan, seats, days in CONTRACTS:
+            query = f"SELECT AccountId, Account.Name FROM Opportunity WHERE Name LIKE '%{title}' AND IsClosed = false LIMIT 1"  # noqa: S608
+            for row in client.query_all(query):
+                started += _contract(org, row, Offer.objects.get(key=plan), seats, now + timedelta(days=days), user, now)
+    return started
+
+
+def _contract(
+    org: SalesforceOrg, row: dict[str, Any], offer: Offer, seats: int, ends_at: datetime, user: Person | None, now: datetime
+) -> int:
+    account, name = str(row["AccountId"]), str(row["Account"]["Name"])
+    customer = customers.linked_customer(org, account)
+    if customer is None:
+        customer, _ = customers.ensure_customer(customers.derived_id(account), name=name, now=now)
+        customers.link_account(customer, org=org, account_id=account, now=now)
+    if Subscription.objects.filter(customer=customer, product=offer.product).exists():
+        return 0
+    changes.start(
+        customer, product=offer.product, plan=offer.key, seats=Decimal(seats), starts_at=ends_at - timedelta(days=365),
+        ends_at=ends_at, org=org, account_id=account, actor=user, now=now,
+    )  # fmt: skip
+    return 1
 
 
 def win_deals(org: SalesforceOrg, *, now: datetime) -> int:

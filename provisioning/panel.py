@@ -2,24 +2,23 @@
 
 from datetime import datetime
 
+from django.urls import reverse
+
 from integrations.connection_pages import Panel
 from integrations.models import SalesforceOrg
-from provisioning.connection import page_of
 from provisioning.provision import queries
 
 TITLE = "Provisioning"
 
 
 def read_panel(org: SalesforceOrg, now: datetime) -> Panel | None:
-    """State, last look at opportunities, last call of Salesforce, and deals; None while the connection was never set up."""
+    """State, last look at opportunities, last call of Salesforce, and deals; None where provisioning never was."""
     place = next(iter(queries.places(org, now=now)), None)
     if place is None or (not org.provisioning_enabled and not place.is_removed):
         return None
-    moments = (
-        ("Last check for deals", place.settings.polled_at),
-        ("Last call from Salesforce", place.settings.last_callout_at),
-    )
-    done = place.counts.get("done", 0) + place.counts.get("incomplete", 0)
-    return Panel(
-        TITLE, page_of(org), place.state, moments, (("Deals provisioned", done), ("Deals that need a person", place.needs))
-    )
+    settings, counts = place.settings, place.counts
+    moments = (("Last check for deals", settings.polled_at), ("Last call from Salesforce", settings.last_callout_at))
+    numbers = (
+        ("Deals provisioned", counts.get("done", 0) + counts.get("incomplete", 0)), ("Deals that need a person", place.needs)
+    )  # fmt: skip
+    return Panel(TITLE, reverse("provisioning:overview"), place.state, moments, numbers)

@@ -1,7 +1,7 @@
 """What provisioning makes known when the program starts: jobs, outbox kinds, what the mirror reads and whom it tells."""
 
-from integrations.orgs import vault
 from integrations.connection_pages import register_panel
+from integrations.orgs import vault
 from integrations.sync import jobs
 from integrations.sync.matching import forgetting
 from integrations.sync.mirror import hooks, needs

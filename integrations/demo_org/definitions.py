@@ -24,6 +24,7 @@ WORDS = {
     "boolean": "Checkbox", "date": "Date", "datetime": "Date/Time", "time": "Time", "email": "Email", "phone": "Phone",
     "url": "URL", "id": "Lookup()", "location": "Geolocation", "address": "Address", "base64": "Base64",
 }  # fmt: skip
+VERSION = "1.0"
 SUFFIXES = ("__kav", "__mdt", "__c", "__e", "__b", "__s")
 SYSTEM = "<local>"
 # the number of the schema whose rows an org's tables hold
@@ -70,7 +71,8 @@ def _rows(org: "DemoOrg") -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for kind in org.schema.objects.values():
         own = own_id(org, "01I", kind.name) if kind.custom else kind.name
-        found["EntityDefinition"].append(_entity(kind, own, stamp))
+        notes = org.draft.notes.get(f"CustomObject:{kind.name}") or {}
+        found["EntityDefinition"].append({**_entity(kind, own, stamp), **_sharing(kind, notes)})
         found["FieldDefinition"] += _fields(kind, stamp)
         if kind.custom:
             space, name = bare_name(kind.name)
@@ -79,11 +81,16 @@ def _rows(org: "DemoOrg") -> dict[str, list[dict[str, Any]]]:
         for made in kind.fields:
             if made.custom and made.compound is None:
                 found["CustomField"].append({**_custom(org, kind, made, own), **audit})
-    spaces = {bare_name(kind.name)[0] for kind in org.schema.objects.values() if kind.custom}
-    spaces |= {row[0] for row in org.store.read().execute('SELECT "NamespacePrefix" FROM "PackageLicense"')}
-    for space in sorted(each for each in spaces if each):
+    for space in installed_spaces(org):
         _list_package(org, found, space)
     return found
+
+
+def installed_spaces(org: "DemoOrg") -> list[str]:
+    """The namespaces of the managed packages that are installed."""
+    spaces = {bare_name(kind.name)[0] for kind in org.schema.objects.values() if kind.custom}
+    spaces |= {row[0] for row in org.store.read().execute('SELECT "NamespacePrefix" FROM "PackageLicense"')}
+    return sorted(each for each in spaces if each)
 
 
 def _list_package(org: "DemoOrg", found: dict[str, list[dict[str, Any]]], space: str) -> None:
@@ -94,7 +101,7 @@ def _list_package(org: "DemoOrg", found: dict[str, list[dict[str, Any]]], space:
         {"Id": package, "Name": name, "NamespacePrefix": space, "Description": None, "IsPackageValid": True}
     )
     found["SubscriberPackageVersion"].append({
-        "Id": version, "SubscriberPackageId": package, "Name": "1.0", "Description": None, "MajorVersion": 1,
+        "Id": version, "SubscriberPackageId": package, "Name": VERSION, "Description": None, "MajorVersion": 1,
         "MinorVersion": 0, "PatchVersion": 0, "BuildNumber": 1, "ReleaseState": "Released", "IsBeta": False,
         "IsDeprecated": False, "IsManaged": True, "IsPasswordProtected": False, "IsOrgDependent": False,
         "IsSecurityReviewed": False,
@@ -137,8 +144,14 @@ def _entity(kind: ObjectType, durable: str, stamp: str) -> dict[str, Any]:
         "IsSearchable": kind.searchable, "IsTriggerable": business, "IsReplicateable": kind.replicateable,
         "IsRetrieveable": kind.queryable, "IsLayoutable": business, "IsIdEnabled": True, "IsEverCreatable": kind.createable,
         "IsEverUpdatable": kind.updateable, "IsEverDeletable": kind.deletable, "IsFeedEnabled": False,
-        "InternalSharingModel": "ReadWrite" if business else None, "ExternalSharingModel": "Private" if business else None,
     }  # fmt: skip
+
+
+def _sharing(kind: ObjectType, notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Who sees records that are not shared with them: what was deployed, else what every new org has."""
+    usual = ("ReadWrite" if kind.find("OwnerId") else "ControlledByParent") if kind.createable else None
+    inside = notes.get("sharingModel") or usual
+    return {"InternalSharingModel": inside, "ExternalSharingModel": notes.get("externalSharingModel") or inside}
 
 
 def _fields(kind: ObjectType, stamp: str) -> Iterator[dict[str, Any]]:

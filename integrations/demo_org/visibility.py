@@ -4,6 +4,7 @@ A field that was deployed is invisible to everybody, administrators too, until a
 profile) has a FieldPermissions row for it.
 """
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ GRANTS = """SELECT lower(f.Field), max(f.PermissionsEdit) FROM FieldPermissions 
     AND f.ParentId IN (SELECT a.PermissionSetId FROM PermissionSetAssignment a WHERE a.AssigneeId = :user
         UNION SELECT p.Id FROM PermissionSet p JOIN "User" u ON u.ProfileId = p.ProfileId WHERE u.Id = :user)
     GROUP BY lower(f.Field)"""
+COORDINATE = re.compile(r"__(?:latitude|longitude)__s$")
 ONE_SECOND = timedelta(seconds=1)
 
 
@@ -80,13 +82,18 @@ class Visibility:
             if key in gone:
                 continue
             guarded = self.org.draft.guarded.get(key, set())
-            ungranted = {name for name in guarded if f"{key}.{name}" not in grants}
+            ungranted = {name for name in guarded if f"{key}.{granted_name(name)}" not in grants}
             without = hidden.get(key, set()) | always | ungranted
             shown = kind.without(without) if without & kind.by_name.keys() else kind
-            seen = _read_only(shown, {name for name in guarded if not grants.get(f"{key}.{name}", 1)})
+            seen = _read_only(shown, {name for name in guarded if not grants.get(f"{key}.{granted_name(name)}", 1)})
             allowed = rights[key].shown(seen) if key in rights else seen
             kept += [allowed] if allowed is not None else []
         return Schema(kept)
+
+
+def granted_name(name: str) -> str:
+    """The field whose grant counts for a field (both in lower case): coordinates are seen with their geolocation."""
+    return COORDINATE.sub("__c", name)
 
 
 def _read_only(kind: ObjectType, names: set[str]) -> ObjectType:

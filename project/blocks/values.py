@@ -47,6 +47,17 @@ def moment(context: RequestContext, value: datetime | None, empty: str = "–") 
     )
 
 
+@register.simple_tag(takes_context=True)
+def day(context: RequestContext, value: datetime | None, empty: str = "–") -> SafeString | str:
+    """The day in the person's zone, "Nov 24, 2026", with the absolute time in the title; for lists."""
+    if value is None:
+        return empty
+    zone = zone_of(context.get("request"))
+    at = value.astimezone(zone)
+    shown, full = f"{at:%b} {at.day}, {at.year}", display.absolute(value, zone)
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full, shown)
+
+
 @register.filter
 def amount(value: Decimal | int | float | None) -> str:
     """9891 -> 9,891."""

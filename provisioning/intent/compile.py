@@ -9,7 +9,7 @@ from datetime import datetime
 
 from provisioning.intent.dates import problem_of_day, problem_of_term
 from provisioning.intent.deal import Deal, DealLine
-from provisioning.intent.facts import AutomationRule, Catalogue, OfferFacts, Rules, Running
+from provisioning.intent.facts import AutomationRule, Catalogue, FeatureFacts, OfferFacts, Rules, Running
 from provisioning.intent.grouping import group_lines, live_of
 from provisioning.intent.kinds import AMENDMENT, RENEWAL
 from provisioning.intent.mapping import ENTITLEMENT, PLAN, WORDS, Mapped, choose_mapping, map_line
@@ -141,11 +141,14 @@ def _meaning(mapped: Mapped) -> str:
             return "unlimited"
         if quantity is None:
             return "as the plan gives"
-        return "revoked" if quantity == 0 else f"limit {quantity.normalize():f}"
+        if quantity == 0:
+            return "revoked"
+        is_yes_or_no = isinstance(mapped.entry, FeatureFacts) and mapped.entry.kind == "boolean"
+        return "granted" if is_yes_or_no else f"limit {quantity.normalize():f}"
     if quantity == 0:
         return "taken away"
     if mapped.type == PLAN and quantity is not None and isinstance(mapped.entry, OfferFacts):
         if mapped.entry.per_seat:
-            return f"{quantity.normalize():f} seats"
+            return f"{quantity.normalize():f} {'seat' if quantity == 1 else 'seats'}"
         return "the plan has no seats" if quantity != 1 else ""
     return ""

@@ -80,6 +80,16 @@ class Forecast:
             return f"{today} would provision nothing. {why}".strip()
         return f"{today} would provision {sentence_of(self.intent)}."
 
+    @property
+    def words(self) -> str:
+        """The same for a list whose columns say already whether it would fail."""
+        if self.problems:
+            return " ".join(each.message for each in self.problems)
+        if self.intent is None or not self.intent.subscriptions:
+            return self.why_not or " ".join(self.intent.notes if self.intent else ())
+        said = sentence_of(self.intent)
+        return f"{said[0].upper()}{said[1:]}."
+
     def as_dict(self) -> dict[str, Any]:
         """JSON for the API."""
         deal = self.deal

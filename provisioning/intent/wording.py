@@ -27,7 +27,7 @@ def words_of(step: SubscriptionIntent) -> str:
 
 def terms_words(terms: TermsSpec) -> str:
     """`plan-pro with 20 seats, 1 addon-support, feature-calls 500`"""
-    seats = f" with {_number(terms.seats)} seats" if terms.seats is not None else ""
+    seats = f" with {_number(terms.seats)} {'seat' if terms.seats == 1 else 'seats'}" if terms.seats is not None else ""
     add_ons = [f"{_number(each.quantity)} {each.key}" for each in terms.add_ons]
     return ", ".join([f"{terms.plan}{seats}", *add_ons, *(limit_words(each) for each in terms.overrides)])
 

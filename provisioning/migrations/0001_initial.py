@@ -296,6 +296,10 @@ class Migration(migrations.Migration):
                 ('removed_at', models.DateTimeField(blank=True, help_text='The integration was removed (ST-D16).', null=True)),
                 ('org', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='provisioning_settings', to='integrations.salesforceorg')),
             ],
+            options={
+                'verbose_name': 'provisioning settings',
+                'verbose_name_plural': 'provisioning settings',
+            },
         ),
         migrations.CreateModel(
             name='ProvisionStep',

@@ -56,6 +56,9 @@ class ProvisioningSettings(models.Model):
     polled_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True, help_text="The integration was removed (ST-D16).")
 
+    class Meta:
+        verbose_name = verbose_name_plural = "provisioning settings"
+
 
 class Automation(models.Model):
     """When what happens: a trigger, conditions and steps (ST-34 to ST-38). At most one active one answers to a deal."""

@@ -17,7 +17,7 @@ from provisioning.models import Delivery, Provision
 from provisioning.provision import claims, intake, steps, taking, write_back
 from provisioning.provision.taking import Outcome
 
-JOB, LABEL = intake.JOB, "Deals that wait to be provisioned"
+JOB, LABEL = intake.JOB, "Provisioning of waiting deals"
 TALLY = "Deals"
 BATCH = 20  # deals between two saves of the run
 MOST = 5_000

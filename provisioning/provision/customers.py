@@ -8,6 +8,7 @@ from integrations.sync.matching import links, saving
 from provisioning.models import Provision
 
 ACCOUNT = "Account"
+SOLD = "A deal of this account was provisioned for this customer."
 LONGEST_ID = 255
 
 
@@ -81,5 +82,5 @@ def link_account(customer: Customer, *, org: SalesforceOrg, account_id: str, is_
     other = None if is_free else others.select_related("customer").first()
     if other is not None:
         return f"The account is linked with {other.customer} already; no second link was made."
-    links.link(customer, org=org, salesforce_id=account_id, actor=None, now=now, check=False)
+    links.link(customer, org=org, salesforce_id=account_id, actor=None, now=now, check=False, reason=SOLD)
     return ""

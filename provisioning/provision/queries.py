@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from integrations.models import SalesforceOrg
 from integrations.salesforce.ids import is_id, to_18
 from integrations.salesforce.links import record_url
+from provisioning.automations.finding import templates_of
 from provisioning.connection import is_working, peek_settings
 from provisioning.models import Automation, Delivery, Provision, ProvisioningSettings, ProvisionStep, Subscription
 from provisioning.provision import claims, saying, turns
@@ -35,6 +36,9 @@ STEP_WORDS = {
     "customer": "Provision the customer", "subscription": "Provision the subscription",
     "write_back": "Write ids and addresses into Salesforce",
 }  # fmt: skip
+SOURCES = {"callout": "told by a flow", "message": "told by an outbound message", "poll": "found by Causeway",
+           "manual": "started by a person"}  # fmt: skip
+ANSWERS = {"keep": "keep what the customer has", "cancel_at_end": "cancel at the end of the period", "cancel_now": "cancel now"}
 KINDS = {"won": "New business", "trial": "Trial", "amendment": "Amendment", "renewal": "Renewal"}
 FLAGS = {
     "reopened": "Opened again after it was won", "lost": "Lost after it was won", "deleted": "Deleted after it was won",
@@ -116,9 +120,12 @@ def places(chosen: SalesforceOrg | None, *, now: datetime) -> list[Place]:
         found[org_id].counts[state] = n
     for org_id, n in rows.filter(needs_person()).values_list("org").annotate(n=Count("id")).order_by():
         found[org_id].needs = n
-    for automation in Automation.objects.filter(org__in=found, is_active=True).order_by("trigger", "name"):
-        found[automation.org_id].automations.append(automation)
-    for place in found.values():
+    kept: dict[int, list[Automation]] = {}
+    for automation in Automation.objects.filter(org__in=found).order_by("trigger", "name"):
+        kept.setdefault(automation.org_id, []).append(automation)
+    for pk, place in found.items():  # a connection that nobody looked at yet has the templates, which are active
+        rows_of = kept.get(pk) or templates_of(place.org, now=now)
+        place.automations = [each for each in rows_of if each.is_active]
         place.both_paths = has_both_paths(place.org, place.settings, now=now)
     return sorted(found.values(), key=lambda place: (-place.needs, place.org.name))
 

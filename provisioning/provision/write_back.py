@@ -23,7 +23,7 @@ from provisioning.models import Provision, ProvisioningSettings, ProvisionStep
 from provisioning.provision import kinds, places, turns
 from provisioning.provision.kinds import Wishes
 
-JOB, LABEL = kinds.JOB, "Ids of customers and subscriptions to Salesforce"
+JOB, LABEL = kinds.JOB, "Customer and subscription ids to Salesforce"
 CLEAR_LABEL = "Removal of ids from Salesforce"
 MOST = 2_000  # deals of one run
 WAITS = (1, 2, 5, 15, 60, 360)  # minutes between tries; the last one goes on

@@ -30,7 +30,7 @@ from provisioning.salesforce import checking, package, watching
 from provisioning.salesforce.layouts import with_fields
 from provisioning.salesforce.survey import lacking, survey
 
-JOB, LABEL = "provisioning.deploy", "Provisioning into the org"
+JOB, LABEL = "provisioning.deploy", "Deployment for provisioning"
 MOST_PEOPLE = deploying.MOST_PEOPLE
 LAYOUTS, CALLS = "Page layouts", "Calls from Salesforce"
 RIGHTS = (

@@ -10,7 +10,7 @@ from provisioning.models import ProvisioningSettings
 from provisioning.salesforce import checking
 from provisioning.salesforce.checking import Lack
 
-JOB, LABEL = "provisioning.check", "What provisioning needs in the org"
+JOB, LABEL = "provisioning.check", "Check of what provisioning needs"
 
 
 def is_enabled(org: SalesforceOrg) -> bool:

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def moment_words(at: datetime | None) -> str:
-    """ "1 Mar 2026" at midnight UTC, else with the time; "open" for no end."""
+    """ "Mar 1, 2026" at midnight UTC, else with the time; "open" for no end."""
     if at is None:
         return "open"
     utc = at.astimezone(UTC)
-    day = f"{utc.day} {utc:%b %Y}"
+    day = f"{utc:%b} {utc.day}, {utc.year}"
     return day if (utc.hour, utc.minute, utc.second) == (0, 0, 0) else f"{day} {utc:%H:%M} UTC"
 
 
@@ -26,14 +26,14 @@ def number_words(number: Decimal) -> str:
 
 
 def terms_words(terms: "Resolved") -> str:
-    """ "Team v2, 10 seats, 2 x Extra calls, 3 limits of its own"."""
+    """ "Team v2, 10 seats, 2 x Extra calls, 3 own entitlements"."""
     parts = [f"{terms.plan.offer} v{terms.plan.number}"]
     if terms.seats is not None:
-        parts.append(f"{number_words(terms.seats)} seats")
+        parts.append(f"{number_words(terms.seats)} {'seat' if terms.seats == 1 else 'seats'}")
     parts += [f"{number_words(quantity)} × {version.offer}" for version, quantity in terms.add_ons]
     if terms.overrides:
         count = len(terms.overrides)
-        parts.append(f"{count} {'limit' if count == 1 else 'limits'} of its own")
+        parts.append(f"{count} own {'entitlement' if count == 1 else 'entitlements'}")
     return ", ".join(parts)
 
 
@@ -64,7 +64,7 @@ def limit_words(line: OverrideLine | None) -> str:
         return "as the plan says"
     if line.revoked:
         return "revoked"
-    words = "unlimited" if line.unlimited else "given" if line.limit is None else number_words(line.limit)
+    words = "unlimited" if line.unlimited else "granted" if line.limit is None else number_words(line.limit)
     return words + (" (soft)" if line.soft else "")
 
 

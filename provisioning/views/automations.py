@@ -94,7 +94,9 @@ def try_deal(org: SalesforceOrg, text: str, automation: Automation | None) -> di
     try:
         if not opportunity_id:
             found = picking.find_opportunities(org, text)
-            return {"candidates": found, "try_trouble": "" if found else "No opportunity has this in its name."}
+            if len(found) != 1:
+                return {"candidates": found, "try_trouble": "" if found else "No opportunity has this in its name."}
+            opportunity_id = found[0].id
         return {"forecast": preflight.dry_run(org, opportunity_id, now=timezone.now(), automation=automation)}
     except Unreadable as error:
         return {"try_trouble": str(error)}

@@ -15,6 +15,7 @@ from integrations.orgs.states import NotConnected
 from integrations.salesforce.errors import SalesforceError
 from integrations.salesforce.soql import FIELD
 from provisioning import connection
+from provisioning.intent.facts import USUAL_AMENDMENTS, USUAL_RENEWALS
 from provisioning.models import Automation, Provision, ProvisioningSettings, Subscription
 from provisioning.salesforce import calling
 
@@ -24,20 +25,27 @@ FIELDS = (
     "opportunity_url_field", "start_field", "term_field",
 )  # fmt: skip
 LABELS = {
-    "type_field": "Type of what a product leads to", "id_field": "Id of what it leads to", "unlimited_field": "Unlimited",
-    "account_id_field": "Customer id on the account", "account_url_field": "Customer URL on the account",
-    "opportunity_id_field": "Subscription id on the opportunity",
-    "opportunity_url_field": "Subscription URL on the opportunity",
-    "start_field": "Start date", "term_field": "Term in months", "unmapped_lines": "A line without a mapping",
-    "lost_trials": "A lost deal with a running trial", "trial_days": "Days of a trial",
+    "type_field": "Field with the type", "id_field": "Field with the id", "unlimited_field": "Field that means unlimited",
+    "account_id_field": "Field for the customer id, on the account",
+    "account_url_field": "Field for the customer URL, on the account",
+    "opportunity_id_field": "Field for the subscription id, on the opportunity",
+    "opportunity_url_field": "Field for the subscription URL, on the opportunity",
+    "start_field": "Field with the start date", "term_field": "Field with the term in months",
+    "unmapped_lines": "When a line has no mapping", "lost_trials": "When a deal with a running trial is lost",
+    "trial_days": "Length of a trial in days",
 }  # fmt: skip
+HELP = {
+    "start_field": "On the line or the opportunity. Empty: the close date counts, where no quote or contract says more.",
+    "term_field": "On the opportunity. Empty: what is sold has no end, where no line, quote or contract says more.",
+}
+TYPES_HELP = "One on each line. Empty: {}. With CPQ its own marks decide first."
 MOST_TYPES = 50
 
 
 class TypesField(forms.CharField):
     """Values of a picklist, one a line."""
 
-    widget = forms.Textarea
+    widget = forms.Textarea(attrs={"rows": 3})
 
     def prepare_value(self, value: object) -> object:
         return "\n".join(str(each) for each in value) if isinstance(value, list) else value
@@ -53,13 +61,18 @@ class TypesField(forms.CharField):
 class SettingsForm(forms.ModelForm):
     """The settings of a connection; names are API names of fields."""
 
-    amendment_types = TypesField(required=False, label="Types of an amendment", help_text="One a line; empty = the usual ones.")
-    renewal_types = TypesField(required=False, label="Types of a renewal", help_text="One a line; empty = the usual ones.")
+    amendment_types = TypesField(
+        required=False, label="Opportunity types of an amendment", help_text=TYPES_HELP.format(", ".join(USUAL_AMENDMENTS))
+    )
+    renewal_types = TypesField(
+        required=False, label="Opportunity types of a renewal", help_text=TYPES_HELP.format(", ".join(USUAL_RENEWALS))
+    )
 
     class Meta:
         model = ProvisioningSettings
         fields = (*FIELDS, "amendment_types", "renewal_types", "unmapped_lines", "trial_days", "lost_trials")
         labels = LABELS
+        help_texts = HELP
 
     def clean(self) -> dict[str, object]:
         values = super().clean() or {}

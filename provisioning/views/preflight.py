@@ -20,7 +20,7 @@ from provisioning.intent import preflight as preflights
 from provisioning.views.automations import org_asked, orgs_to_show, try_deal
 
 STATES = {"blocked": "Would fail", "ready": "Would provision", "nothing": "Nothing to do"}
-KEPT_SECONDS, PAGE = 60, 50
+KEPT_SECONDS, PAGE = 60, 25
 
 
 def _checked(org: SalesforceOrg, *, fresh: bool) -> tuple[preflights.Preflight | None, str]:
@@ -60,7 +60,7 @@ def preflight(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "obstacles": found.obstacles[:10] if found else [], "page": page, "org": org,
         "orgs": orgs_to_show(request), "found": found, "trouble": trouble,
-        "counts": counts, "chosen": chosen, "states": STATES, "most": preflights.MOST_DEALS,
+        "counts": counts, "total": len(found.forecasts) if found else 0, "chosen": chosen, "most": preflights.MOST_DEALS,
     }  # fmt: skip
     return render(request, "provisioning/preflight/list.html", context)
 

@@ -70,12 +70,15 @@ def _row(provision: Provision) -> dict[str, Any]:
 
 
 def _context(provision: Provision) -> dict[str, Any]:
-    now = timezone.now()
+    resumable = queries.resumable(provision, now=timezone.now())
     return {
         "provision": provision, "kind": queries.KINDS[provision.kind], "look": queries.LOOKS[provision.state],
         "steps": queries.steps_of(provision),
-        "resumable": queries.resumable(provision, now=now), "moving": queries.is_moving(provision),
-        "links": queries.links_of(provision), "flag": queries.FLAGS.get(provision.flag, ""),
+        "resumable": resumable, "resumable_words": queries.STEP_WORDS.get(resumable, ""),
+        "moving": queries.is_moving(provision),
+        "links": queries.links_of(provision), "source": queries.SOURCES[provision.source],
+        "answer_words": queries.ANSWERS.get(provision.flag_answer, provision.flag_answer),
+        "flag": queries.FLAGS.get(provision.flag, ""),
         "answers": queries.may_answer(provision), "again": queries.may_ask_again(provision), "lines": _lines(provision),
         "subscriptions": list(zip(provision.result.get("subscription_ids", []), provision.result.get("subscription_urls", []),
                                   strict=False)),
@@ -91,9 +94,15 @@ def _lines(provision: Provision) -> list[dict[str, Any]]:
     lines = provision.facts.get("lines", [])
     return [
         {"number": each["number"], "name": each["name"], "quantity": _number(each["quantity"]),
-         "trace": traces.get(each["number"]), "problems": problems.get(each["number"], [])}
+         "trace": traces.get(each["number"]) or _mapped(each), "problems": problems.get(each["number"], [])}
         for each in lines
     ]  # fmt: skip
+
+
+def _mapped(line: dict[str, Any]) -> dict[str, str] | None:
+    """Where a line of a deal that was not compiled leads, by its own mapping."""
+    named = next((each for each in line.get("mappings") or () if each.get("key")), None)
+    return None if named is None else {"type": named.get("type", ""), "key": named["key"], "place": named.get("place", "")}
 
 
 def _number(text: str | None) -> Decimal | None:

@@ -449,7 +449,14 @@ def test_s_059_reading_changes_nothing(ada, org):
 def test_s_110_settings_are_noted_with_before_and_after(ada, org):
     ada.post(
         f"/connections/{org.pk}/settings/",
-        {"name": "Acme EU", "environment": "sandbox", "okr_enabled": "on", "product_enabled": "on", "billing_enabled": "on"},
+        {
+            "name": "Acme EU",
+            "environment": "sandbox",
+            "okr_enabled": "on",
+            "product_enabled": "on",
+            "billing_enabled": "on",
+            "provisioning_enabled": "on",
+        },
     )
     entry = AuditEntry.objects.get(action="connection.changed")
     assert entry.before == {"name": "Acme", "environment": "production"}

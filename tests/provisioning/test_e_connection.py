@@ -167,7 +167,7 @@ def test_pages_show_deals_with_their_steps(busy, client, cast):
     assert f"/{found['done'].opportunity_id}" in one
     text = client.get(f"/provisioning/provisions/{found['blocked'].pk}/").content.decode()
     assert "plan-none" in text
-    assert "Resume at" in text
+    assert "Try again" in text
     part = client.get(f"/provisioning/provisions/{found['done'].pk}/progress/")
     assert part.status_code == 286
 

@@ -248,7 +248,7 @@ def test_st_07_and_st_d12_amendment_changes_from_its_date_and_keeps_usage(acme):
     assert Subscription.objects.count() == 1
     assert (
         made.events.first().sentence
-        == "From 15 Mar 2026 12:00 UTC: addon-calls none → 4; feature-sso as the plan says → revoked."
+        == "From Mar 15, 2026 12:00 UTC: addon-calls none → 4; feature-sso as the plan says → revoked."
     )
 
 

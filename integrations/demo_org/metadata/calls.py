@@ -183,6 +183,14 @@ def check_retrieve_status(org: "DemoOrg", _caller: "Caller", call: Element, _ver
     return {**found, "zipFile": found["zipFile"] if wants_zip else ""}
 
 
+def check_status(org: "DemoOrg", _caller: "Caller", call: Element, _version: float) -> Values:
+    """checkStatus(): whether a retrieval or deployment is done; the older way to ask, which clients still go."""
+    wanted = child_text(call, "asyncProcessId").strip()
+    found = retrieval.find_result(org, wanted)
+    done = True if found else bool(deploys.describe(org, _found(org, wanted), details=False)["done"])
+    return {"done": done, "id": wanted, "state": "Completed" if done else "InProgress"}
+
+
 CALLS: dict[str, Callable[["DemoOrg", "Caller", Element, float], Any]] = {
     "describeMetadata": describe_metadata,
     "listMetadata": list_metadata,
@@ -199,4 +207,5 @@ CALLS: dict[str, Callable[["DemoOrg", "Caller", Element, float], Any]] = {
     "deployRecentValidation": deploy_recent_validation,
     "retrieve": retrieve,
     "checkRetrieveStatus": check_retrieve_status,
+    "checkStatus": check_status,
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from integrations.demo_org import ids
+from integrations.demo_org import definitions, ids
 from integrations.demo_org import page_layouts as layouts
 from integrations.demo_org.metadata import automation, fields, listing, objects, permissions, screens, validation
 from integrations.demo_org.metadata.values import Refused, Values, as_list, text_of
@@ -21,6 +21,7 @@ PREFIXES = {
     "CustomField": "00N",
     "ValidationRule": "03d",
     "PermissionSet": "0PS",
+    "InstalledPackage": "0A3",
     **{kind: each[2] for kind, each in {**screens.SCREENS, **automation.KINDS}.items()},
 }
 # components that are parts of a file, and the element that holds them there
@@ -31,9 +32,11 @@ WHOLE_FILES = {"CustomField": "CustomObject", "ValidationRule": "CustomObject",
 TYPES = tuple(PREFIXES)
 DIRECTORIES = {
     "CustomObject": ("objects", "object"), "PermissionSet": ("permissionsets", "permissionset"),
-    "Workflow": ("workflows", "workflow"),
+    "Workflow": ("workflows", "workflow"), "InstalledPackage": ("installedPackages", "installedPackage"),
     **{kind: each[:2] for kind, each in {**screens.SCREENS, **automation.KINDS}.items() if kind not in NESTED},
 }  # fmt: skip
+# objects that tell of components and are none themselves
+ABOUT_SCHEMA = frozenset({*definitions.TABLES, "ApexClass", "ApexTrigger"})
 # types that real orgs have and this one does not imitate: named when somebody wants to save one
 UNKNOWN = "INVALID_TYPE"
 
@@ -195,6 +198,9 @@ def read_component(org: "DemoOrg", kind: str, name: str, *, version: float) -> V
         return validation.describe_rule(org.draft, name, qualified=True)
     if kind == "Layout":
         return layouts.describe_layout(org.draft, name)
+    if kind == "InstalledPackage":
+        known = name in definitions.installed_spaces(org)
+        return {"fullName": name, "activateRSS": False, "versionNumber": definitions.VERSION} if known else None
     if screens.is_screen(kind):
         kept = screens.find_screen(org.draft, kind, name)
         return None if kept is None else {"fullName": name, **kept}
@@ -235,7 +241,8 @@ def list_components(org: "DemoOrg", kind: str) -> list[Values]:
 
 
 def _object_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
-    return ((each.name, each.custom) for each in sorted(org.schema.objects.values(), key=lambda kind: kind.name))
+    kinds = sorted(org.schema.objects.values(), key=lambda kind: kind.name)
+    return ((each.name, each.custom) for each in kinds if each.name not in ABOUT_SCHEMA)
 
 
 def _field_names(org: "DemoOrg") -> Iterator[tuple[str, bool]]:
@@ -261,6 +268,7 @@ LISTERS: dict[str, Callable[["DemoOrg"], Iterator[tuple[str, bool]]]] = {
     "Layout": lambda org: layouts.layout_names(org.draft), "Workflow": _workflow_names,
     "CustomObject": _object_names, "CustomField": _field_names, "PermissionSet": _set_names,
     "ValidationRule": lambda org: ((name, True) for name in validation.rule_names(org.draft)),
+    "InstalledPackage": lambda org: ((name, True) for name in definitions.installed_spaces(org)),
 }  # fmt: skip
 
 

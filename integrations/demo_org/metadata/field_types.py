@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BROKEN = "FIELD_INTEGRITY_EXCEPTION"
 LONGEST_TEXT, LONGEST_AREA, MOST_DIGITS, MOST_VALUES = 255, 131_072, 18, 1_000
+MOST_PLACES = 15  # of a coordinate
 PATTERN = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
@@ -41,7 +42,7 @@ def build_field(place: Place, values: Values) -> Field:
     if maker is None:
         raise Refused("INVALID_TYPE", f"Must specify a valid type for CustomField {place.kind.name}.{place.name}: {wanted!r}")
     made = maker(place, values)
-    required = flag_of(values, "required") and made.type not in {"boolean", "textarea"} and not made.auto_number
+    required = flag_of(values, "required") and made.type not in {"boolean", "textarea", "location"} and not made.auto_number
     external = flag_of(values, "externalId")
     if external and made.type not in {"string", "email", "double"}:
         raise Refused(BROKEN, f"Field type {wanted} cannot be an external ID")
@@ -109,6 +110,21 @@ def _lookup(place: Place, values: Values) -> Field:
     return make.ref(place.name, place.label, target.name, children=children, cascade=master, required=master)
 
 
+def _geolocation(place: Place, values: Values) -> Field:
+    """The compound field; its two numbers are made by `location_parts`."""
+    if not text_of(values, "scale"):
+        raise Refused(BROKEN, "Must specify 'scale' for a CustomField of type Location")
+    number_of(values, "scale", 0, low=0, high=MOST_PLACES, label="Scale")
+    return make.location(place.name, place.label)[-1]
+
+
+def location_parts(made: Field, scale: int) -> list[Field]:
+    """Latitude and longitude of a geolocation field; none for other fields."""
+    if made.type != "location":
+        return []
+    return [replace(each, scale=scale) for each in make.location(made.name, made.label)[:-1]]
+
+
 def _auto_number(place: Place, values: Values) -> Field:
     form = text_of(values, "displayFormat", "{0}")
     if not re.fullmatch(r"[^{}]*\{0+\}[^{}]*", form):
@@ -170,7 +186,7 @@ MAKERS: dict[str, Maker] = {
     "Percent": _number, "Checkbox": _checkbox, "Date": _plain(make.day), "DateTime": _plain(make.moment),
     "Time": _plain(make.clock), "Email": _plain(make.mail), "Phone": _plain(make.phone), "Url": _plain(make.link),
     "EncryptedText": _plain(make.secret), "Lookup": _lookup, "MasterDetail": _lookup, "AutoNumber": _auto_number,
-    "Picklist": _picklist, "MultiselectPicklist": _picklist,
+    "Picklist": _picklist, "MultiselectPicklist": _picklist, "Location": _geolocation,
 }  # fmt: skip
 
 

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from integrations.demo_org.metadata.field_types import Place, build_field, type_word
-from integrations.demo_org.metadata.values import Refused, Values, text_of
+from integrations.demo_org.metadata.field_types import MOST_PLACES, Place, build_field, location_parts, type_word
+from integrations.demo_org.metadata.values import Refused, Values, number_of, text_of
 from integrations.demo_org.rules import DEPLOYED, make_rule
 from integrations.demo_org.schema.stored import field_to_json
 from integrations.demo_org.schema.types import Field, ObjectType
@@ -139,8 +139,12 @@ def _rows(kind: ObjectType, made: Field, values: Values, *, guarded: bool) -> "l
     if made.calculated and made.formula_text is None:
         notes["type"] = "Summary"
     full_name = f"CustomField:{kind.name}.{made.name}"
-    field_row = {"kind": "field", "object": kind.name, "body": field_to_json(made), "guarded": guarded}
-    return [field_row, {"kind": "notes", "name": full_name, "body": notes or None}]
+    scale = number_of(values, "scale", 0, low=0, high=MOST_PLACES, label="Scale") if made.type == "location" else 0
+    parts = location_parts(made, scale)
+    made_rows = [
+        {"kind": "field", "object": kind.name, "body": field_to_json(each), "guarded": guarded} for each in (*parts, made)
+    ]
+    return [*made_rows, {"kind": "notes", "name": full_name, "body": notes or None}]
 
 
 def drop_rows(draft: "Draft", full_name: str) -> "list[Row]":
@@ -157,7 +161,8 @@ def drop_rows(draft: "Draft", full_name: str) -> "list[Row]":
                 "DEPENDENCY_EXISTS", f"This custom field is referenced elsewhere in salesforce.com: {', '.join(users)}"
             )
         notes = {"kind": "notes", "name": f"CustomField:{kind.name}.{made.name}", "body": None}
-        rows += [{"kind": "drop_field", "object": kind.name, "field": made.name}, notes]
+        gone = [made.name, *(each.name for each in location_parts(made, 0))]
+        rows += [{"kind": "drop_field", "object": kind.name, "field": each} for each in gone] + [notes]
     return rows
 
 
@@ -212,6 +217,7 @@ def describe_field(draft: "Draft", kind: ObjectType, made: Field, *, version: fl
         facts |= _sizes(made, word)
         facts |= {"inlineHelpText": made.help, "caseSensitive": made.case_sensitive or None, "defaultValue": _default(made)}
         facts["required"] = None if word in {"Checkbox", "MasterDetail", "AutoNumber"} else not made.nillable
+        facts |= _place(kind, made) if word == "Location" else {}
         facts["unique"] = made.unique if word in {"Text", "Number", "Email"} else None
     if made.type in {"picklist", "multipicklist"} and (made.custom or version < OLD_PICKLISTS):
         facts |= _picklist(kind, made, version)
@@ -229,6 +235,12 @@ def _sizes(made: Field, word: str) -> Values:
     if word in {"Number", "Currency", "Percent"}:
         return {"precision": made.precision or made.digits or 18, "scale": made.scale}
     return {"displayFormat": made.default} if word == "AutoNumber" else {}
+
+
+def _place(kind: ObjectType, made: Field) -> Values:
+    """What metadata says about a geolocation field; how many decimals it has is a matter of its parts."""
+    part = kind.find(location_parts(made, 0)[0].name)
+    return {"displayLocationInDecimal": True, "scale": part.scale if part else 0}
 
 
 def _default(made: Field) -> Any:

@@ -13,6 +13,7 @@ from integrations.demo_org.schema.types import Field, ObjectType
 if TYPE_CHECKING:
     from integrations.demo_org.schema.changes import Draft, Row
 
+SHARING = ("sharingModel", "externalSharingModel")
 REQUIRED = ("label", "pluralLabel", "nameField", "deploymentStatus", "sharingModel")
 MODELED = frozenset({"fullName", "label", "pluralLabel", "nameField", "fields", "validationRules"})
 # parts of an object file that this org has no use for: refused rather than dropped silently
@@ -37,12 +38,20 @@ def object_rows(draft: "Draft", values: Values, *, create: bool, update: bool) -
     elif present.custom:
         made = _changed_object(present, values)
     else:
-        return _field_changes(draft, present, values)
+        return _sharing_rows(draft, present, values) + _field_changes(draft, present, values)
     notes = {key: value for key, value in values.items() if key not in MODELED and value not in (None, "")}
     rows: list[Row] = [
         {"kind": "object", "body": object_to_json(made)}, {"kind": "notes", "name": f"CustomObject:{made.name}", "body": notes},
     ]  # fmt: skip
     return rows + _field_changes(draft.copy().apply(rows), made, values)
+
+
+def _sharing_rows(draft: "Draft", kind: ObjectType, values: Values) -> "list[Row]":
+    """Who sees the records of a standard object: the one setting of its file that is kept besides its fields."""
+    given = {key: values[key] for key in SHARING if values.get(key)}
+    name = f"CustomObject:{kind.name}"
+    known = draft.notes.get(name) or {}
+    return [{"kind": "notes", "name": name, "body": {**known, **given}}] if given and given != known else []
 
 
 def _field_changes(draft: "Draft", kind: ObjectType, values: Values) -> "list[Row]":

@@ -47,9 +47,13 @@ def object_of(org: SalesforceOrg, entity: str) -> str:
 
 
 def link(
-    record: Record, *, org: SalesforceOrg, salesforce_id: str, actor: Person | None, now: datetime, check: bool = True
-) -> RecordLink:
-    """Link by hand. `Refusal` when the id is none, no such record exists, or the link is locked to another record."""
+    record: Record, *, org: SalesforceOrg, salesforce_id: str, actor: Person | None, now: datetime, check: bool = True,
+    reason: str = "",
+) -> RecordLink:  # fmt: skip
+    """Link by hand, or with a `reason` on behalf of something that knows the two belong together.
+
+    `Refusal` when the id is none, no such record exists, or the link is locked to another record.
+    """
     whole = _read_id(salesforce_id)
     object_ = object_of(org, entity_of(record))
     if check:
@@ -64,7 +68,7 @@ def link(
         fresh = old or RecordLink(org=org, entity=entity_of(record), **owner_of(record))
         before = fresh.salesforce_id if old else ""
         fresh.object, fresh.salesforce_id, fresh.rule, fresh.state = object_, whole, MANUAL, State.ACTIVE
-        fresh.reason, fresh.locked, fresh.wins, fresh.run = "", same and fresh.locked, False, None
+        fresh.reason, fresh.locked, fresh.wins, fresh.run = reason, same and fresh.locked, False, None
         fresh.candidates, fresh.candidate_ids, fresh.linked_at = 1, [], now
         fresh.save()
         moved = bool(before) and before != whole

@@ -134,6 +134,8 @@ class Command(BaseCommand):
         """Customers who signed up by themselves; one deal won and one pilot begun in the demo org."""
         if provisioning_demo.fill_subscriptions(user=admin, now=timezone.now()):
             self.stdout.write("  Subscriptions and usage of customers who signed up by themselves")
+        if provisioning_demo.start_contracts(org, user=admin, now=timezone.now()):
+            self.stdout.write("  Contracts of two customers, whose upgrade and renewal are open deals")
         if provisioning_demo.win_deals(org, now=timezone.now()):
             self.stdout.write("  A deal won in the demo org, and a pilot begun")
 

@@ -4,7 +4,7 @@ import datetime
 import sys
 
 import pyforce
-from harness import FACTS, run
+from harness import FACTS, refused, run
 
 USER = FACTS["user"]
 client = pyforce.PythonClient(serverUrl=FACTS["url"] + "/services/Soap/u/60.0")
@@ -12,7 +12,7 @@ client = pyforce.PythonClient(serverUrl=FACTS["url"] + "/services/Soap/u/60.0")
 
 def scenario_login_and_user_info():
     client.login(USER["username"], USER["password"] + USER["security_token"])
-    assert client.getUserInfo()["userName"] == USER["username"]
+    assert client.getUserInfo()["userId"] == USER["user_id"]
 
 
 def scenario_describes():
@@ -24,7 +24,11 @@ def scenario_describes():
 
 def scenario_query_with_types_parents_and_children():
     found = client.query("SELECT Id, Name, NumberOfEmployees, CreatedDate, IsDeleted FROM Account LIMIT 3")
-    assert [type(found[0][each]) for each in ("NumberOfEmployees", "CreatedDate", "IsDeleted")] == [int, datetime.datetime, bool]
+    assert [type(found[0][each]) for each in ("NumberOfEmployees", "CreatedDate", "IsDeleted")] == [
+        int,
+        datetime.datetime,
+        bool,
+    ]
     parent = client.query("SELECT Account.Name FROM Contact WHERE AccountId != null LIMIT 1")[0]
     assert parent["Account"]["Name"]
     with_children = client.query("SELECT Id, (SELECT LastName FROM Contacts) FROM Account LIMIT 20")
@@ -42,14 +46,15 @@ def scenario_query_more():
 
 
 def scenario_records_live_and_die():
-    made, refused = client.create([
+    made, bad = client.create([
         {"type": "Contact", "LastName": "Doe", "FirstName": "Jo", "Birthdate": datetime.date(1970, 1, 4)},
         {"type": "Contact", "FirstName": "x"},
     ])  # fmt: skip
-    assert made["success"] and refused["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
-    assert client.update([{"type": "Contact", "Id": made["id"], "LastName": "Roe", "FirstName": ""}])[0]["success"]
+    assert made["success"]
+    assert bad["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    assert client.update([{"type": "Contact", "Id": made["id"], "LastName": "Roe", "FirstName": None}])[0]["success"]
     row = client.retrieve("FirstName,LastName,Birthdate", "Contact", [made["id"]])[0]
-    assert (row["FirstName"], row["LastName"], row["Birthdate"]) == ("", "Roe", datetime.date(1970, 1, 4))
+    assert [row[each] for each in ("FirstName", "LastName", "Birthdate")] == ["", "Roe", datetime.date(1970, 1, 4)]
     assert client.delete([made["id"]])[0]["success"]
     assert client.delete([made["id"]])[0]["errors"][0]["statusCode"] == "ENTITY_IS_DELETED"
 
@@ -63,7 +68,7 @@ def scenario_search_updated_and_deleted():
     made = client.create([{"type": "Account", "Name": "Quillfeather"}])[0]["id"]
     found = client.search("FIND {Quillfeather} IN NAME FIELDS RETURNING Account(Id, Name)")
     assert [row["Name"] for row in found] == ["Quillfeather"]
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     window = (now - datetime.timedelta(hours=2), now + datetime.timedelta(minutes=2))
     assert made in client.getUpdated("Account", *window)
     client.delete([made])
@@ -71,12 +76,8 @@ def scenario_search_updated_and_deleted():
 
 
 def scenario_faults_are_told_apart():
-    try:
-        client.query("SELECT Nope FROM Account")
-    except pyforce.SoapFaultError as fault:
-        assert fault.faultCode == "INVALID_FIELD"
-    else:
-        raise AssertionError("a query of an unknown field was answered")
+    found = refused(pyforce.SoapFaultError, lambda: client.query("SELECT Nope FROM Account"))
+    assert found.faultCode == "INVALID_FIELD"
 
 
 run(sys.modules[__name__])

@@ -188,7 +188,9 @@ def test_pk_chunking_cuts_a_batch_by_ids(core: Core) -> None:
         names += [row.split(",")[1] for row in rows[1:]]
     assert len(names) == len(set(names)) == 25
     asked = call(core, "GET", f"job/{job}/batch/{found[1]}/request").text
-    assert re.fullmatch(r"SELECT Id, Name FROM Account WHERE \(Name LIKE 'Chunked %'\) AND Id >= '\w{18}' AND Id < '\w{18}'", asked)
+    assert re.fullmatch(
+        r"SELECT Id, Name FROM Account WHERE \(Name LIKE 'Chunked %'\) AND Id >= '\w{18}' AND Id < '\w{18}'", asked
+    )
 
 
 def test_a_chunk_size_beyond_the_limit_is_refused(core: Core) -> None:

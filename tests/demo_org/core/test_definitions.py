@@ -3,6 +3,7 @@
 from integrations.demo_org.definitions import bare_name, data_type
 from integrations.demo_org.schema.types import Field
 from tests.demo_org.core.served_org import Core
+from tests.demo_org.metadata.calling import save
 
 
 def rows(core: Core, soql: str, *, path: str = "query") -> list[dict]:
@@ -12,12 +13,17 @@ def rows(core: Core, soql: str, *, path: str = "query") -> list[dict]:
 
 
 def test_entities_are_found_by_name(core: Core) -> None:
-    found = rows(core, "SELECT QualifiedApiName, Label, PluralLabel, KeyPrefix FROM EntityDefinition WHERE QualifiedApiName = 'Account'")
+    found = rows(
+        core, "SELECT QualifiedApiName, Label, PluralLabel, KeyPrefix FROM EntityDefinition WHERE QualifiedApiName = 'Account'"
+    )
     assert found == [{"QualifiedApiName": "Account", "Label": "Account", "PluralLabel": "Accounts", "KeyPrefix": "001"}]
 
 
 def test_fields_are_found_by_their_entity_in_both_ways(core: Core) -> None:
-    wanted = [{"QualifiedApiName": "Name", "DataType": "Name(255)"}, {"QualifiedApiName": "ParentId", "DataType": "Lookup(Account)"}]
+    wanted = [
+        {"QualifiedApiName": "Name", "DataType": "Name(255)"},
+        {"QualifiedApiName": "ParentId", "DataType": "Lookup(Account)"},
+    ]
     chosen = "SELECT QualifiedApiName, DataType FROM FieldDefinition WHERE {} AND QualifiedApiName IN ('Name', 'ParentId') ORDER BY QualifiedApiName"
     assert rows(core, chosen.format("EntityDefinition.QualifiedApiName = 'Account'")) == wanted
     assert rows(core, chosen.format("EntityDefinitionId = 'Account'")) == wanted
@@ -31,7 +37,9 @@ def test_every_field_of_describe_has_a_definition(core: Core) -> None:
 
 def test_a_hidden_field_and_a_hidden_object_have_no_definition(core: Core) -> None:
     core.org.settings.update({"hidden_fields": {"Account": ["Site"]}, "hidden_objects": ["Lead"]})
-    counted = "SELECT COUNT(Id) n FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = '{}' AND QualifiedApiName = '{}'"
+    counted = (
+        "SELECT COUNT(Id) n FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = '{}' AND QualifiedApiName = '{}'"
+    )
     assert rows(core, counted.format("Account", "Site")) == [{"n": 0}]
     assert rows(core, counted.format("Account", "Name")) == [{"n": 1}]
     assert rows(core, counted.format("Lead", "Email")) == [{"n": 0}]
@@ -46,7 +54,9 @@ def test_a_new_field_has_its_definition_at_once(core: Core) -> None:
 
 
 def test_custom_fields_and_objects_belong_to_the_tooling_api(core: Core) -> None:
-    asked = "SELECT DeveloperName, TableEnumOrId FROM CustomField WHERE TableEnumOrId = 'Account' AND DeveloperName = 'External_Id'"
+    asked = (
+        "SELECT DeveloperName, TableEnumOrId FROM CustomField WHERE TableEnumOrId = 'Account' AND DeveloperName = 'External_Id'"
+    )
     assert rows(core, asked, path="tooling/query") == [{"DeveloperName": "External_Id", "TableEnumOrId": "Account"}]
     project = rows(core, "SELECT Id FROM CustomObject WHERE DeveloperName = 'Project'", path="tooling/query")[0]["Id"]
     of_project = rows(core, f"SELECT DeveloperName FROM CustomField WHERE TableEnumOrId = '{project}'", path="tooling/query")
@@ -61,7 +71,9 @@ def test_an_org_without_apex_has_no_classes(core: Core) -> None:
 
 
 def test_installed_packages_name_their_version(core: Core) -> None:
-    core.org.store.insert("PackageLicense", [{"Id": core.org.store.next_ids("PackageLicense", 1)[0], "NamespacePrefix": "acme"}])
+    core.org.store.insert(
+        "PackageLicense", [{"Id": core.org.store.next_ids("PackageLicense", 1)[0], "NamespacePrefix": "acme"}]
+    )
     core.org.add_field("Account", Field("Fresh__c", "Fresh", "string", length=40, custom=True))  # the schema is another one now
     asked = (
         "SELECT SubscriberPackage.NamespacePrefix, SubscriberPackageVersion.MajorVersion, SubscriberPackageVersion.IsBeta"
@@ -88,3 +100,11 @@ def test_types_are_called_as_in_setup() -> None:
     )
     assert data_type(Field("A__c", "A", "string", length=80, calculated=True)) == "Formula (Text)"
     assert data_type(Field("A__c", "A", "string", auto_number=True)) == "Auto Number"
+
+
+def test_the_deployed_sharing_model_is_told(core: Core) -> None:
+    asked = "SELECT InternalSharingModel FROM EntityDefinition WHERE QualifiedApiName = 'Account'"
+    assert rows(core, asked) == [{"InternalSharingModel": "ReadWrite"}]
+    inner = "<fullName>Account</fullName><label>Account</label><sharingModel>Private</sharingModel>"
+    assert "<success>true</success>" in save(core, "CustomObject", inner, call="updateMetadata")
+    assert rows(core, asked) == [{"InternalSharingModel": "Private"}]

@@ -188,3 +188,34 @@ def test_s_039_entities_in_a_call_are_refused_at_once(core: Core) -> None:
     answer = core.http.post(f"{core.url}/services/Soap/m/60.0", data=bomb, headers={"Content-Type": "text/xml"}, timeout=5)
     assert answer.status_code == 500
     assert re.search(r"document type|well-formed", answer.text)
+
+
+def test_a_geolocation_field_has_two_coordinates(core: Core) -> None:
+    inner = (
+        "<fullName>Account.Spot__c</fullName><displayLocationInDecimal>true</displayLocationInDecimal><label>Spot</label>"
+        "<scale>4</scale><type>Location</type>"
+    )
+    assert "<success>true</success>" in save(core, "CustomField", inner)
+    shown = {each["name"] for each in core.call("GET", "sobjects/Account/describe").json()["fields"]}
+    assert not {"Spot__c", "Spot__Latitude__s"} & shown  # nobody was granted it yet
+    grant(core, "Account.Spot__c")
+    fields = {each["name"]: each for each in core.call("GET", "sobjects/Account/describe").json()["fields"]}
+    assert (fields["Spot__c"]["type"], fields["Spot__Latitude__s"]["scale"]) == ("location", 4)
+    body = {"Name": "Here", "Spot__Latitude__s": 52.5, "Spot__Longitude__s": 13.4}
+    made = core.call("POST", "sobjects/Account", json=body).json()["id"]
+    found = core.call("GET", f"sobjects/Account/{made}", params={"fields": "Spot__c"}).json()
+    assert found["Spot__c"] == {"latitude": 52.5, "longitude": 13.4}
+    told = soap(core, "readMetadata", "<type>CustomField</type><fullNames>Account.Spot__c</fullNames>").text
+    assert "<scale>4</scale><type>Location</type>" in told
+    assert "<success>true</success>" in save(core, "CustomField", inner)
+    dropped = soap(core, "deleteMetadata", "<type>CustomField</type><fullNames>Account.Spot__c</fullNames>").text
+    assert "<success>true</success>" in dropped
+    assert core.org.schema.find("Account").find("Spot__Longitude__s") is None
+
+
+def test_what_is_retrieved_can_be_saved_again(core: Core) -> None:
+    """Clients change one element of an object file and send the whole file back."""
+    told = soap(core, "readMetadata", "<type>CustomField</type><fullNames>Account.Headquarters__c</fullNames>").text
+    inner = re.search(r"<records [^>]*>(.*)</records>", told, re.DOTALL)
+    assert inner
+    assert "<success>true</success>" in save(core, "CustomField", inner[1])

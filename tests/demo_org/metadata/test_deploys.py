@@ -14,7 +14,7 @@ from integrations.demo_org.errors import ApiError
 from integrations.demo_org.metadata.package import Package
 from tests.conformity.packages import manifest, package, zipped
 from tests.demo_org.core.served_org import Core
-from tests.demo_org.metadata.calling import deploy, soap, status
+from tests.demo_org.metadata.calling import deploy, save, soap, status
 from tests.effort import at_most
 
 
@@ -193,3 +193,35 @@ def test_s_039_entities_inside_a_package_are_refused(core: Core) -> None:
     _, answer = deploy(core, zipped(files))
     assert "document type" in answer
     assert "root:" not in answer
+
+
+def test_check_status_is_the_older_way_to_ask(core: Core) -> None:
+    """Clients older than v31 of the API, and some newer ones, ask checkStatus() until a retrieval is done."""
+    inner = "<retrieveRequest><unpackaged><types><members>*</members><name>CustomObject</name></types></unpackaged></retrieveRequest>"
+    started = re.search(r"<id>(09S\w+)</id>", soap(core, "retrieve", inner).text)
+    assert started
+    told = soap(core, "checkStatus", f"<asyncProcessId>{started[1]}</asyncProcessId>").text
+    assert f"<done>true</done><id>{started[1]}</id><state>Completed</state>" in told
+    assert "errorMessage" not in told
+    deployed, _ = deploy(core, package(field="Older__c"))
+    assert "<done>true</done>" in soap(core, "checkStatus", f"<asyncProcessId>{deployed}</asyncProcessId>").text
+    unknown = soap(core, "checkStatus", "<asyncProcessId>09S000000000000AAA</asyncProcessId>")
+    assert (unknown.status_code, "INVALID_CROSS_REFERENCE_KEY" in unknown.text) == (500, True)
+
+
+def test_installed_packages_are_components(core: Core) -> None:
+    core.org.store.insert(
+        "PackageLicense", [{"Id": core.org.store.next_ids("PackageLicense", 1)[0], "NamespacePrefix": "acme"}]
+    )
+    listed = soap(core, "listMetadata", "<queries><type>InstalledPackage</type></queries>").text
+    assert "<fileName>installedPackages/acme.installedPackage</fileName>" in listed
+    inner = "<retrieveRequest><unpackaged><types><members>*</members><name>InstalledPackage</name></types></unpackaged></retrieveRequest>"
+    started = re.search(r"<id>(09S\w+)</id>", soap(core, "retrieve", inner).text)
+    assert started
+    packed = soap(core, "checkRetrieveStatus", f"<asyncProcessId>{started[1]}</asyncProcessId>").text
+    data = base64.b64decode(re.search(r"<zipFile>(.+?)</zipFile>", packed)[1])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        file = archive.read("unpackaged/installedPackages/acme.installedPackage").decode()
+    assert "<versionNumber>1.0</versionNumber>" in file
+    refused = save(core, "InstalledPackage", "<fullName>other</fullName><versionNumber>1.0</versionNumber>")
+    assert "<success>false</success>" in refused

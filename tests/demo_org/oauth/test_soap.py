@@ -170,9 +170,7 @@ class TestSession:
 
     def test_what_is_not_offered_is_refused(self, small):
         session = text_of(login(small), "sessionId")
-        assert (
-            fault(call(small, "<u:sendEmail><u:messages/></u:sendEmail>", session=session))[1] == "INVALID_OPERATION"
-        )
+        assert fault(call(small, "<u:sendEmail><u:messages/></u:sendEmail>", session=session))[1] == "INVALID_OPERATION"
 
 
 BILLION = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))

@@ -25,7 +25,9 @@ def soap(small, session):
         if flavor == "c":
             text = text.replace("urn:partner.soap", "urn:enterprise.soap")
         answer = small.http.post(
-            f"{small.url}/services/Soap/{flavor}/60.0", data=text.encode(), headers={"Content-Type": "text/xml", "SOAPAction": '""'}
+            f"{small.url}/services/Soap/{flavor}/60.0",
+            data=text.encode(),
+            headers={"Content-Type": "text/xml", "SOAPAction": '""'},
         )
         assert answer.status_code == 200, answer.text
         return re.search(r"<(\w+)Response>(.*)</\1Response>", answer.text, re.DOTALL)[2]
@@ -52,7 +54,10 @@ def test_all_or_none_undoes_the_good_records(soap):
     header = "<u:AllOrNoneHeader><u:allOrNone>true</u:allOrNone></u:AllOrNoneHeader>"
     body = f"<u:create>{ACCOUNT.format('Undone')}<sObjects><type>Account</type></sObjects></u:create>"
     answer = soap(body, header=header)
-    assert re.findall(r"<statusCode>(\w+)</statusCode>", answer) == ["ALL_OR_NONE_OPERATION_ROLLED_BACK", "REQUIRED_FIELD_MISSING"]
+    assert re.findall(r"<statusCode>(\w+)</statusCode>", answer) == [
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+        "REQUIRED_FIELD_MISSING",
+    ]
     counted = soap("<u:query><u:queryString>SELECT COUNT() FROM Account WHERE Name = 'Undone'</u:queryString></u:query>")
     assert counted == '<result xsi:type="QueryResult"><done>true</done><queryLocator xsi:nil="true"/><size>0</size></result>'
 
@@ -79,7 +84,9 @@ def test_parents_children_and_aggregates_nest(soap):
     own = made(soap, "Parent")[0]
     contact = f"<sObjects><type>Contact</type><LastName>Child</LastName><AccountId>{own}</AccountId></sObjects>"
     assert "<success>true</success>" in soap(f"<u:create>{contact}</u:create>")
-    parent = soap(f"<u:query><u:queryString>SELECT Account.Name FROM Contact WHERE AccountId = '{own}'</u:queryString></u:query>")
+    parent = soap(
+        f"<u:query><u:queryString>SELECT Account.Name FROM Contact WHERE AccountId = '{own}'</u:queryString></u:query>"
+    )
     assert (
         '<sf:Account xsi:type="sf:sObject"><sf:type>Account</sf:type><sf:Id xsi:nil="true"/><sf:Name>Parent</sf:Name></sf:Account>'
         in parent
@@ -90,7 +97,8 @@ def test_parents_children_and_aggregates_nest(soap):
     assert '<sf:Tasks xsi:nil="true"/>' in children
     counted = soap(f"<u:query><u:queryString>SELECT COUNT(Id) FROM Contact WHERE AccountId = '{own}'</u:queryString></u:query>")
     assert (
-        '<sf:type>AggregateResult</sf:type><sf:Id xsi:nil="true"/><sf:expr0 xsi:type="xsd:int">1</sf:expr0></records>' in counted
+        '<sf:type>AggregateResult</sf:type><sf:Id xsi:nil="true"/><sf:expr0 xsi:type="xsd:int">1</sf:expr0></records>'
+        in counted
     )
 
 
@@ -135,7 +143,9 @@ def test_delete_and_what_was_deleted(soap):
 
 
 def test_describes_are_elements_without_what_is_null(soap):
-    answer = soap("<u:describeSObjects><u:sObjectType>Account</u:sObjectType><u:sObjectType>Contact</u:sObjectType></u:describeSObjects>")
+    answer = soap(
+        "<u:describeSObjects><u:sObjectType>Account</u:sObjectType><u:sObjectType>Contact</u:sObjectType></u:describeSObjects>"
+    )
     assert answer.count("<result>") == 2
     assert "<keyPrefix>001</keyPrefix>" in answer
     assert re.search(r"<urlDetail>http://[\w.:]+/\{ID\}</urlDetail>", answer)

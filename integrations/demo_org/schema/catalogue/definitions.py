@@ -122,7 +122,9 @@ def package() -> ObjectType:
 
 def package_version() -> ObjectType:
     """SubscriberPackageVersion (Tooling API)."""
-    numbers = (whole(f"{part}{'Number' if part == 'Build' else 'Version'}", part) for part in ("Major", "Minor", "Patch", "Build"))
+    numbers = (
+        whole(f"{part}{'Number' if part == 'Build' else 'Version'}", part) for part in ("Major", "Minor", "Patch", "Build")
+    )
     return define("SubscriberPackageVersion", "Subscriber Package Version", "Subscriber Package Versions", "04t", [
         identity("Subscriber Package Version"),
         ref("SubscriberPackageId", "Subscriber Package ID", "SubscriberPackage", children="SubscriberPackageVersions"),
