@@ -298,8 +298,10 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Causeway API",
     "VERSION": "1",
-    "DESCRIPTION": "Connections, runs, customers, mappings, key results, product experience, billing, provisioning and entitlements. "
-    "Authenticate with a session or an API key.",
+    "DESCRIPTION": (
+        "Connections, runs, customers, mappings, key results, product experience, billing, provisioning and entitlements. "
+        "Authenticate with a session or an API key."
+    ),
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
