@@ -13,6 +13,7 @@ from typing import Any
 from integrations.access import Person
 from integrations.models import Customer, SalesforceOrg
 from integrations.orgs.connect import client_for
+from integrations.salesforce.client import Client
 from provisioning.catalogue import demo as catalogue_demo
 from provisioning.connection import DOMAIN, settings_of
 from provisioning.entitlements import promotions
@@ -121,15 +122,22 @@ def win_deals(org: SalesforceOrg, *, now: datetime) -> int:
         for title, stage in ((WON, "Closed Won"), (TRIAL, "Proof of Concept")):
             rows = client.query_all(f"SELECT Id FROM Opportunity WHERE Name LIKE '%{title}' AND IsClosed = false LIMIT 1")  # noqa: S608
             for row in rows:
-                client.request(
-                    "PATCH", f"sobjects/Opportunity/{row['Id']}", json={"StageName": stage, "CloseDate": f"{now:%Y-%m-%d}"}
-                )
+                _begin_today(client, row["Id"], now)
+                body = {"StageName": stage, "CloseDate": f"{now:%Y-%m-%d}"}
+                client.request("PATCH", f"sobjects/Opportunity/{row['Id']}", json=body)
                 moved += 1
     ends = time.monotonic() + PATIENCE
     while moved and time.monotonic() < ends and not Provision.objects.filter(org=org, kind="won").exists():
         time.sleep(0.5)
     poll.poll(org, now=now)
     return moved
+
+
+def _begin_today(client: Client, opportunity_id: str, now: datetime) -> None:
+    """What was sold starts today, as its rep would say."""
+    soql = f"SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{opportunity_id}'"  # noqa: S608
+    for line in client.query_all(soql):
+        client.request("PATCH", f"sobjects/OpportunityLineItem/{line['Id']}", json={"ServiceDate": f"{now:%Y-%m-%d}"})
 
 
 def _dice(customer: Customer, what: str, sides: int) -> int:

@@ -6,7 +6,9 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from django.core import signals
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from django.utils import timezone
 
 from integrations.api_keys import create_key
@@ -29,7 +31,11 @@ class Counting:
 
     def __call__(self, environ, start_response):
         self.asked += 1
-        return self.application(environ, start_response)
+        signals.request_started.disconnect(close_old_connections)  # the test's transaction lives in this connection
+        try:
+            return [b"".join(self.application(environ, start_response))]
+        finally:
+            signals.request_started.connect(close_old_connections)
 
 
 class Caller:
