@@ -231,6 +231,8 @@ class Snapshot:
             for start in range(0, len(numbers), CHUNK):
                 begun = self.tick
                 for number, access in load_access(numbers[start : start + CHUNK]).items():
+                    if number in self.entries:
+                        continue  # somebody asked for it meanwhile: what was answered stays
                     self._keep(number, access, [access.external_id], begun)
                 time.sleep(0)
             self.loaded_all = True

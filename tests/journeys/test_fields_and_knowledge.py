@@ -38,6 +38,7 @@ def test_px_36_an_operator_creates_a_missing_field_and_finds_its_line(
 
 def test_px_66_articles_are_searched_and_read(page: Page, live_server, sign_in, cast, connected_org, shot):
     sign_in("olga")
+    page.get_by_role("link", name="Product", exact=True).click()
     page.get_by_role("link", name="Knowledge").click()
     shot("knowledge")
     page.get_by_label("Search articles").fill("forgot password")
