@@ -23,6 +23,8 @@ from provisioning.entitlements.snapshot import Snapshot, snapshot
 log = structlog.get_logger(__name__)
 CHECK, LIST = "/api/v1/entitlements/check/", "/api/v1/entitlements/"
 SCOPE = "entitlements:read"
+LISTED = "\n"
+"""Before the question of a list: no query string contains it, so no check can be answered with a list."""
 OURS = ("etag", "cache-control", "content-length", "content-type")
 """Headers that belong to one answer; all others are the same for every answer and come from Django's."""
 PERSONAL = ("set-cookie", "x-request-id", "date", "server", "connection")
@@ -84,7 +86,7 @@ class Front:
         if environ.get("HTTP_HOST") not in self.hosts or (self.secure and not _is_https(environ)):
             return None
         path = environ["PATH_INFO"]
-        question = environ["QUERY_STRING"] if path == CHECK else "list?" + environ["QUERY_STRING"]
+        question = environ["QUERY_STRING"] if path == CHECK else LISTED + environ["QUERY_STRING"]
         ready = self.answers.get(question)
         if ready is not None and time.time() < ready.until:
             return ready

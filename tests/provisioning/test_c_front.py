@@ -192,3 +192,10 @@ def test_s_096_calls_that_django_answers_are_limited_by_key(caller, acme, settin
     settings.ENTITLEMENT_RATE = 3
     statuses = [caller.get(CHECK, "customer=acme&feature=feature-sso&as_of=2020-01-01T00:00:00Z")[0] for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
+
+
+def test_a_check_is_never_answered_with_a_remembered_list(caller, acme):
+    caller.get(LIST, "customer=acme")
+    caller.get(LIST, "customer=acme")
+    for query in ("list?customer=acme", "%0Acustomer=acme"):
+        assert caller.get(CHECK, query)[0] == 400

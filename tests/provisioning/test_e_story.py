@@ -149,3 +149,13 @@ def test_r_195_a_start_in_the_future_in_another_time_zone_grants_at_its_instant(
     assert not may(made.customer, "feature-projects").granted
     assert may(made.customer, "feature-projects", at=made.starts_at).granted
     assert not may(made.customer, "feature-projects", at=made.starts_at - timedelta(seconds=1)).granted
+
+
+def test_st_32_a_won_deal_provisions_its_subscription_with_seats_and_add_ons(office):
+    made = office.deal(("plan-pro", 7), ("addon-support", 2), stage=WON)
+    assert office.call(made).status_code == 200
+    subscription = office.subscription(made)
+    term = subscription.terms.get()
+    assert (term.plan.offer.key, term.seats) == ("plan-pro", 7)
+    assert [(each.version.offer.key, each.quantity) for each in term.add_ons.all()] == [("addon-support", 2)]
+    assert office.steps(office.provision(made))["subscription"] == "done"
