@@ -17,6 +17,7 @@ from integrations import audit
 from integrations.access import Refusal, access
 from integrations.chosen_org import chosen_org
 from integrations.models import SalesforceOrg
+from integrations.people_pages import assign_typed
 from integrations.salesforce import API_VERSION
 from integrations.salesforce.errors import SalesforceError
 from integrations.salesforce.ids import is_id
@@ -126,15 +127,10 @@ def package_zip(request: HttpRequest) -> HttpResponse:
 def people(request: HttpRequest, org_id: int) -> HttpResponse:
     """Give people in Salesforce the right to see billing records (MT-07, MT-D16)."""
     org = get_object_or_404(SalesforceOrg, pk=org_id)
-    text = request.POST.get("usernames", "")
-    found: list[tuple[str, str]] = []
-    if request.method == "POST":
-        names = text.replace(",", "\n").splitlines()
-        try:
-            found = list(deploying.assign_people(org, names, actor=request.user, now=timezone.now()).items())
-        except (SalesforceError, Refusal) as error:
-            messages.error(request, f"{org} could not be asked: {error}")
-    return render(request, "billing/people.html", {"org": org, "found": found, "text": text, "set": READERS_LABEL})
+    shown = assign_typed(
+        request, org, lambda names: deploying.assign_people(org, names, actor=request.user, now=timezone.now())
+    )
+    return render(request, "billing/people.html", {**shown, "set": READERS_LABEL})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from integrations import audit
 from integrations.access import Refusal, access
 from integrations.models import Run, SalesforceOrg
+from integrations.people_pages import assign_typed
 from integrations.salesforce import API_VERSION
 from integrations.salesforce.errors import SalesforceError
 from provisioning.models import ProvisioningSettings
@@ -98,16 +99,11 @@ def package_zip(request: HttpRequest, org_id: int) -> HttpResponse:
 def people(request: HttpRequest, org_id: int) -> HttpResponse:
     """Give people in Salesforce the set that lets them see the fields and call."""
     org = get_object_or_404(SalesforceOrg, pk=org_id)
-    text = request.POST.get("usernames", "")
-    found: list[tuple[str, str]] = []
-    if request.method == "POST":
-        names = text.replace(",", "\n").splitlines()
-        try:
-            found = list(deploying.assign_people(org, names, actor=request.user, now=timezone.now()).items())
-        except (SalesforceError, Refusal) as error:
-            messages.error(request, f"{org} could not be asked: {deploying.explained(error)}")
-    context = {"org": org, "found": found, "text": text, "set": package.READERS_LABEL}
-    return render(request, "provisioning/set_up/people.html", context)
+    shown = assign_typed(
+        request, org, lambda names: deploying.assign_people(org, names, actor=request.user, now=timezone.now()),
+        explain=deploying.explained,
+    )  # fmt: skip
+    return render(request, "provisioning/set_up/people.html", {**shown, "set": package.READERS_LABEL})
 
 
 @never_cache
