@@ -1,10 +1,12 @@
 """The integration of one connection: its settings, the key that the org's flow presents (ST-16 to ST-18), its removal (ST-40).
 
-The key is shown once and stored as a digest. A rotated key is accepted for a day more, so that nobody has to be quick (S-082).
+The key is shown once and stored as a digest, and sealed for callers that sign (S-080). A rotated key is accepted for a day
+more, so that nobody has to be quick (S-082).
 """
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,6 +19,7 @@ from django.urls import reverse
 from integrations import alerts, audit, disconnect
 from integrations.access import Person, Refusal
 from integrations.models import SalesforceOrg
+from integrations.orgs import vault
 from integrations.sync import runs
 from provisioning.catalogue.waking import wake_blocked
 from provisioning.models import Automation, Provision, ProvisioningSettings
@@ -27,7 +30,7 @@ OLD_KEY_KEPT = timedelta(hours=24)
 CLEAR_JOB = "provisioning.clear"
 IN_HAND = "_provisioning_settings"
 UNFINISHED = (Provision.State.WAITING, Provision.State.RUNNING, Provision.State.BLOCKED)
-SWITCHES = ("okr_enabled", "product_enabled", "billing_enabled")
+SWITCHES = ("okr_enabled", "product_enabled", "billing_enabled", "analytics_enabled")
 
 
 def settings_of(org: SalesforceOrg) -> ProvisioningSettings:
@@ -98,6 +101,7 @@ def make_key(org: SalesforceOrg, *, actor: Person | None, now: datetime, keep_ol
         if settings.removed_at is not None:
             raise Refusal("removed", "The integration was removed from this connection; set it up again first.")
         kept = bool(settings.callout_key_digest) and keep_old > timedelta(0)
+        settings.signing_keys = _sealed(settings, key, settings.callout_key_prefix if kept else "")
         settings.old_key_digest = settings.callout_key_digest if kept else ""
         settings.old_key_prefix = settings.callout_key_prefix if kept else ""
         settings.old_key_until = now + keep_old if kept else None
@@ -105,7 +109,7 @@ def make_key(org: SalesforceOrg, *, actor: Person | None, now: datetime, keep_ol
         settings.callout_key_made_at = now
         settings.save(update_fields=[
             "old_key_digest", "old_key_prefix", "old_key_until", "callout_key_digest", "callout_key_prefix",
-            "callout_key_made_at",
+            "callout_key_made_at", "signing_keys",
         ])  # fmt: skip
         audit.record("provisioning.key_made", actor=actor, target=org, after={"prefix": key[:PREFIX_LENGTH]})
     return key
@@ -114,7 +118,7 @@ def make_key(org: SalesforceOrg, *, actor: Person | None, now: datetime, keep_ol
 def revoke_key(org: SalesforceOrg, *, actor: Person | None) -> None:
     """No key is accepted any more."""
     cleared = {"callout_key_digest": "", "callout_key_prefix": "", "callout_key_made_at": None}
-    cleared |= {"old_key_digest": "", "old_key_prefix": "", "old_key_until": None}
+    cleared |= {"old_key_digest": "", "old_key_prefix": "", "old_key_until": None, "signing_keys": b""}
     with transaction.atomic():
         ProvisioningSettings.objects.filter(org=org).update(**cleared)
         audit.record("provisioning.key_revoked", actor=actor, target=org)
@@ -134,6 +138,57 @@ def find_key(text: str, *, now: datetime) -> ProvisioningSettings | None:
             if known and hmac.compare_digest(known, digest):
                 found = row
     return found
+
+
+def find_signers(prefix: str, *, now: datetime) -> tuple[ProvisioningSettings, list[str]] | None:
+    """The settings that a key with this beginning belongs to, and the keys that a call may be signed with; None when none is.
+
+    Raises `VaultLocked`.
+    """
+    if not prefix.startswith(MARK) or len(prefix) != PREFIX_LENGTH or not prefix.isascii() or not prefix.isprintable():
+        return None
+    rows = ProvisioningSettings.objects.select_related("org").exclude(signing_keys=b"")
+    found = rows.filter(Q(callout_key_prefix=prefix) | Q(old_key_prefix=prefix, old_key_until__gt=now)).first()
+    if found is None:
+        return None
+    key = _unsealed(found).get(prefix)
+    return (found, [key]) if key else None
+
+
+def _sealed(settings: ProvisioningSettings, key: str, kept: str) -> bytes:
+    """The new key and the kept old one. Without an encryption key nothing is stored, and calls cannot be signed."""
+    try:
+        known = _unsealed(settings) if kept else {}
+    except vault.VaultLocked:
+        known = {}
+    both = {prefix: text for prefix, text in known.items() if prefix == kept} | {key[:PREFIX_LENGTH]: key}
+    try:
+        return vault.seal(_label(settings), json.dumps(both))
+    except vault.VaultLocked:
+        return b""
+
+
+def _unsealed(settings: ProvisioningSettings) -> dict[str, str]:
+    sealed = bytes(settings.signing_keys)
+    return json.loads(vault.unseal(_label(settings), sealed)) if sealed else {}
+
+
+def _label(settings: ProvisioningSettings) -> str:
+    return f"provisioning:{settings.pk}"
+
+
+def rotate_signing_keys() -> tuple[int, int]:
+    """Seal all signing keys with the newest encryption key; (done, unreadable), as `vault.rotate_all` counts."""
+    done, unreadable = 0, 0
+    for row in ProvisioningSettings.objects.exclude(signing_keys=b"").iterator(chunk_size=200):
+        old = bytes(row.signing_keys)
+        try:
+            fresh = vault.seal(_label(row), vault.unseal(_label(row), old))
+        except vault.VaultLocked:
+            unreadable += 1
+            continue
+        done += ProvisioningSettings.objects.filter(pk=row.pk, signing_keys=old).update(signing_keys=fresh)
+    return done, unreadable
 
 
 def _is_kept(row: ProvisioningSettings, now: datetime) -> bool:

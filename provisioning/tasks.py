@@ -10,7 +10,7 @@ from integrations.models import SalesforceOrg
 from integrations.sync import leases
 from provisioning.connection import settings_of
 from provisioning.entitlements import changed
-from provisioning.metering import events
+from provisioning.metering import events, purging
 from provisioning.provision import advancing, intake, poll, warm
 from provisioning.subscriptions import upkeep
 
@@ -62,6 +62,6 @@ def count_events() -> int:
 
 
 def purge() -> dict[str, int]:
-    """Once a day: forget old deliveries and notes of changed access."""
+    """Once a day: forget old deliveries, notes of changed access, and usage past its time."""
     now = timezone.now()
-    return {"deliveries": intake.purge(now=now), "changes": changed.purge(now=now)}
+    return {"deliveries": intake.purge(now=now), "changes": changed.purge(now=now), "usage": purging.purge(now=now)}

@@ -35,6 +35,7 @@ urlpatterns = [
     path("subscriptions/<str:key>/extend/", subscriptions.subscription_extend, name="subscription_extend"),
     path("subscriptions/<str:key>/change/<str:way>/", subscriptions.subscription_change, name="subscription_change"),
     path("customers/<int:pk>/", customers.customer, name="customer"),
+    path("customers/<int:pk>/usage.csv", customers.usage_csv, name="usage_csv"),
     path("customers/<int:pk>/grants/", customers.promotion_grant, name="promotion_grant"),
     path("grants/<int:pk>/revoke/", customers.promotion_revoke, name="promotion_revoke"),
 ]

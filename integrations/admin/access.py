@@ -16,7 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from integrations import audit
 from integrations.access import SCOPES
-from integrations.api_keys import create_key
+from integrations.api_keys import create_key, refuse_bound
 from integrations.fresh import ask_again, is_fresh
 from integrations.models import ApiKey
 
@@ -107,7 +107,14 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ["name", "owner", "scopes", "expiry_date"]
+        fields = ["name", "owner", "scopes", "customers", "expiry_date"]
+
+    def clean(self) -> dict[str, Any]:
+        """What is about all customers does not go with a key of some."""
+        data = super().clean() or self.cleaned_data
+        if data.get("customers") and (wrong := refuse_bound(data.get("scopes", ()))):
+            self.add_error("scopes", wrong)
+        return data
 
 
 @admin.register(ApiKey)
@@ -115,18 +122,24 @@ class ApiKeyAdmin(SuperUsersOnly):
     """Keys: made and shown once, then only revoked (S-076)."""
 
     form = ApiKeyForm
-    list_display = ["name", "prefix", "owner", "scope_list", "created", "expiry_date", "last_used_at", "is_valid_now"]
-    list_filter = ["revoked"]
+    list_display = [
+        "name", "prefix", "owner", "scope_list", "bound", "created", "expiry_date", "last_used_at", "is_valid_now",
+    ]  # fmt: skip
+    list_filter = ["revoked", "bound"]
     search_fields = ["name", "prefix", "owner__username"]
     list_select_related = ["owner"]
-    autocomplete_fields = ["owner"]
+    autocomplete_fields = ["owner", "customers"]
     actions = ["revoke"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
-        return [] if obj is None else ["name", "owner", "scope_list", "prefix", "created", "expiry_date", "last_used_at"]
+        if obj is None:
+            return []
+        return ["name", "owner", "scope_list", "bound_to", "prefix", "created", "expiry_date", "last_used_at"]
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
-        return ["name", "owner", "scopes", "expiry_date"] if obj is None else self.get_readonly_fields(request, obj)
+        if obj is None:
+            return ["name", "owner", "scopes", "customers", "expiry_date"]
+        return self.get_readonly_fields(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -135,6 +148,14 @@ class ApiKeyAdmin(SuperUsersOnly):
     def scope_list(self, key: ApiKey) -> str:
         """Scopes as words."""
         return ", ".join(key.scopes)
+
+    @display(description="Customers")
+    def bound_to(self, key: ApiKey) -> str:
+        """The customers that it may ask about."""
+        if not key.bound:
+            return "All"
+        names = sorted(key.customers.filter(erased_at=None).values_list("external_id", flat=True))
+        return ", ".join(names) or "None: its customers are gone"
 
     @display(description="Usable", boolean=True)
     def is_valid_now(self, key: ApiKey) -> bool:
@@ -146,9 +167,13 @@ class ApiKeyAdmin(SuperUsersOnly):
         if change:
             return
         data = form.cleaned_data
-        key, secret = create_key(owner=data["owner"], name=data["name"], scopes=data["scopes"], expires=data["expiry_date"])
+        key, secret = create_key(
+            owner=data["owner"], name=data["name"], scopes=data["scopes"], expires=data["expiry_date"],
+            customers=list(data["customers"]) or None,
+        )  # fmt: skip
         vars(obj).update(vars(key))  # pyright: ignore[reportAttributeAccessIssue]
-        after = {"scopes": key.scopes, "expires": key.expiry_date}
+        names = [each.external_id for each in data["customers"]]
+        after = {"scopes": key.scopes, "expires": key.expiry_date, "customers": names}
         audit.record(
             "api_key.created",
             actor=request.user,

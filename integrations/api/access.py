@@ -75,7 +75,13 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
 
 
 class HasScope(permissions.BasePermission):
-    """The view's `scope` word (such as okr) with :read or :write; sessions need the view's `role` (default member)."""
+    """The view's `scope` word (such as okr) with :read or :write; sessions need the view's `role` (default member).
+
+    A key that is bound to customers is let in only to the actions that a view names in `bound_actions`, because these ask which
+    customers it may reach (S-079).
+    """
+
+    message: str | None = None
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         role = getattr(view, "role", "member")
@@ -84,6 +90,9 @@ class HasScope(permissions.BasePermission):
         if not request.user or not has_role(request.user, role if safe else write_role):
             return False
         if isinstance(request.auth, ApiKey):
+            if request.auth.bound and getattr(view, "action", None) not in getattr(view, "bound_actions", ()):
+                self.message = "This key is bound to customers: it checks, consumes and reports usage for them, nothing else."
+                return False
             scope = getattr(view, "scope", None)
             return scope is not None and f"{scope}:{'read' if safe else 'write'}" in request.auth.scopes
         return True

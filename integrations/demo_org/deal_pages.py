@@ -2,6 +2,7 @@
 what its flows did. Plain HTML; every save goes the same way as a client's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -178,9 +179,15 @@ def _runs(org: Any, deal_id: str) -> str:
     left = f"<p>{waits} still to be done. Reload the page to look again.</p>" if waits else ""
     if not done:
         return f'{left}<p class="soft">No flow ran for this opportunity since the org was started or reset.</p>'
-    keys = ("at", "what", "state", "detail")
-    rows = ["<tr>" + "".join(f"<td>{escape(each[key])}</td>" for key in keys) + "</tr>" for each in done]
+    keys = ("what", "state", "detail")
+    rows = [f"<tr>{_moment(each['at'])}{''.join(f'<td>{escape(each[key])}</td>' for key in keys)}</tr>" for each in done]
     return left + _table(("When (UTC)", "What", "State", "Detail"), rows)
+
+
+def _moment(stamp: str) -> str:
+    """A cell with a moment as people read it: 2026-11-22T17:17:59.000Z -> Nov 22, 2026, 17:17:59."""
+    at = datetime.fromisoformat(stamp)
+    return f'<td class="day"><time datetime="{escape(stamp, quote=True)}">{at:%b} {at.day}, {at:%Y, %H:%M:%S}</time></td>'
 
 
 def change_deal(request: Request) -> Response:

@@ -5,7 +5,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
@@ -13,6 +15,7 @@ from integrations.access import Refusal
 from integrations.admin.runs import ReadOnlyAdmin
 from provisioning.models import Delivery, Provision, ProvisioningSettings, ProvisionStep
 from provisioning.provision import steps
+from provisioning.provision.queries import VERDICTS
 
 COLORS = {
     "waiting": "info", "running": "info", "blocked": "danger", "stopped": "danger", "incomplete": "warning", "done": "success",
@@ -41,12 +44,18 @@ class ProvisionAdmin(ReadOnlyAdmin):
     list_filter = ["state", "kind", "source", "flag", "org"]
     search_fields = ["name", "opportunity_id", "account_id", "account_name"]
     list_select_related = ["org", "customer"]
+    exclude = ["facts", "intent", "result"]  # the page tells them in words
+    readonly_fields = ["page"]
     inlines = [StepInline]
     actions = ["resume"]
 
     @display(description="State", label=COLORS)
     def shown_state(self, provision: Provision) -> tuple[str, str]:
         return provision.state, provision.get_state_display()
+
+    @display(description="Page")
+    def page(self, provision: Provision) -> str:
+        return format_html('<a href="{}">Open</a>', reverse("provisioning:provision", args=[provision.pk]))
 
     @admin.action(description="Resume the selected deals", permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Provision]) -> None:
@@ -68,10 +77,14 @@ class ProvisionAdmin(ReadOnlyAdmin):
 class DeliveryAdmin(ReadOnlyAdmin):
     """Incoming calls and what became of them."""
 
-    list_display = ["received_at", "org", "source", "verdict", "status", "milliseconds", "waiting", "address"]
+    list_display = ["received_at", "org", "source", "outcome", "status", "milliseconds", "waiting", "address"]
     list_filter = ["verdict", "source", "waiting", "org"]
     search_fields = ["sentence"]
     list_select_related = ["org"]
+
+    @display(description="Outcome", ordering="verdict")
+    def outcome(self, delivery: Delivery) -> str:
+        return VERDICTS.get(delivery.verdict, ("Refused",))[0]
 
 
 @admin.register(ProvisioningSettings)
@@ -80,4 +93,4 @@ class ProvisioningSettingsAdmin(ReadOnlyAdmin):
 
     list_display = ["org", "callout_key_prefix", "polled_at", "poll_trouble", "last_callout_at", "removed_at"]
     list_select_related = ["org"]
-    exclude = ["callout_key_digest", "old_key_digest"]
+    exclude = ["callout_key_digest", "old_key_digest", "signing_keys"]

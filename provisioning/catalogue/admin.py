@@ -94,11 +94,15 @@ class EntitlementInline(TabularInline):
 class OfferVersionAdmin(ReadOnlyAdmin):
     """Versions; number 0 is a draft."""
 
-    list_display = ["offer", "number", "published_at", "published_by", "per_seat", "price", "currency", "note"]
+    list_display = ["offer", "which", "published_at", "published_by", "per_seat", "price", "currency", "note"]
     list_filter = ["offer__kind", "offer__product"]
     search_fields = ["offer__key", "offer__name", "note"]
     list_select_related = ["offer", "published_by"]
     inlines = [EntitlementInline]
+
+    @display(description="Version", ordering="number")
+    def which(self, version: OfferVersion) -> str:
+        return str(version.number) if version.number else "Draft"
 
 
 @admin.register(ProductMapping)

@@ -19,8 +19,9 @@ from rest_framework.routers import SimpleRouter
 
 from integrations.access import Refusal
 from integrations.api.customers import ExactJson
+from integrations.models import Run
 from integrations.paging import Pages
-from provisioning.catalogue import archiving, authoring, finding, holders, moving, queries
+from provisioning.catalogue import archiving, authoring, finding, holders, move_job, moving, queries
 from provisioning.catalogue.api_file import CatalogueFileViewSet
 from provisioning.catalogue.api_shapes import (
     ARCHIVED,
@@ -39,7 +40,7 @@ from provisioning.catalogue.api_shapes import (
     version_json,
 )
 from provisioning.catalogue.contents import differences
-from provisioning.models import Feature, Offer, OfferVersion, Product, Subscription
+from provisioning.models import Feature, Offer, OfferVersion, Product
 
 
 class CatalogueViewSet(viewsets.GenericViewSet):
@@ -257,7 +258,8 @@ class OfferViewSet(CatalogueViewSet):
     @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def move(self, request: Request, key: str = "") -> Response:
-        """Give customers a `version`; `from_versions` or `subscriptions` (ids) say whom. `dry_run` only tells who and what."""
+        """Give customers a `version`; `from_versions` or `subscriptions` (ids) say whom; a run does it (202 with its
+        number, see `/api/v1/runs/`). `dry_run` only tells who and what. 409 while another move is under way."""
         data, offer, now = body_of(request, MOVE), self.entry(), timezone.now()
         version = _numbered(offer, data.get("version"), "version")
         if data.get("dry_run"):
@@ -268,13 +270,13 @@ class OfferViewSet(CatalogueViewSet):
         numbers, keys = data.get("from_versions"), data.get("subscriptions")
         if not isinstance(numbers or [], list) or not isinstance(keys or [], list) or not (numbers or keys):
             raise ValidationError({"from_versions": ["Name versions in from_versions, or ids in subscriptions."]})
-        chosen = Subscription.objects.filter(key__in=[str(each) for each in keys]) if keys else None
+        chosen = [str(each) for each in keys] if keys else None
         sources = [_numbered(offer, each, "from_versions").pk for each in numbers] if numbers else None
-        done = moving.move_subscriptions(
-            version, chosen, effective_at=_at(data.get("effective_at")), actor=request.user, now=now, versions=sources
-        )
-        refused = [{"subscription": each, "message": words} for each, words in done.refused]
-        return Response({"moved": done.moved, "left": done.left, "refused": refused})
+        run = move_job.ask_move(
+            version, versions=sources, keys=chosen, effective_at=_at(data.get("effective_at")), actor=request.user,
+            trigger=Run.Trigger.API, now=now,
+        )  # fmt: skip
+        return Response({"run": run.pk, "state": run.state}, status=status.HTTP_202_ACCEPTED)
 
 
 def _numbered(offer: Offer, number: Any, name: str) -> OfferVersion:

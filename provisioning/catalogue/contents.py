@@ -57,8 +57,12 @@ def number_words(number: Decimal) -> str:
 
 def unit_words(line: Line) -> str:
     """The unit for the limit: units are plurals, and one of them loses its ending where that is regular."""
-    unit = line.unit
-    if line.unlimited or line.limit != 1 or not unit.endswith("s") or unit.endswith("ss"):
+    return line.unit if line.unlimited or line.limit != 1 else unit_of_one(line.unit)
+
+
+def unit_of_one(unit: str) -> str:
+    """sandboxes -> sandbox, calls -> call; what is no regular plural stays."""
+    if not unit.endswith("s") or unit.endswith("ss"):
         return unit
     return unit[:-2] if unit.endswith(("xes", "ches", "shes", "sses")) else unit[:-1]
 
@@ -68,7 +72,10 @@ def line_words(line: Line) -> str:
     if line.kind == BOOLEAN:
         return "included"
     amount = "unlimited" if line.unlimited else number_words(line.limit or Decimal(0))
-    words = f"{amount} {unit_words(line)}".rstrip()
+    counts_seats = line.per_seat and not line.unlimited and line.unit.casefold() in ("seat", "seats")
+    if counts_seats and line.limit == 1:
+        return "as many as bought" + (", soft limit" if line.soft else "")
+    words = f"{amount} {'' if counts_seats else unit_words(line)}".rstrip()
     if line.kind == METERED and line.reset:
         words += f" {PERIODS[line.reset]}"
     elif line.kind == METERED and not line.unlimited:

@@ -1,20 +1,21 @@
 """Moving customers from one version of a plan or add-on to another, because a person asked for it: publishing never does.
 
-First a preview of who would change and how, then the same for the chosen ones.
+First a preview of who would change and how, then the same for the chosen ones, in a run (`move_job`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from integrations import audit
+from django.db.models import QuerySet
+
 from integrations.access import Person, Refusal
 from provisioning.catalogue import finding, holders
 from provisioning.catalogue.contents import LESS, Contents, Difference, differences
 from provisioning.models import OfferVersion, Subscription
 from provisioning.subscriptions import changes
 
-MOST_MOVED = 500  # subscriptions in one go: a page must answer; the rest follows with the next press
+BATCH = 25  # subscriptions of one transaction
 SHOWN = 100
 
 
@@ -35,11 +36,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Moved:
-    """What became of a move: how many moved, and why others did not."""
+    """What became of some subscriptions: each with why it was not moved, "" when it was. `left`: there are further ones."""
 
-    moved: int
-    left: int = 0
-    refused: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[Subscription, str], ...] = ()
+    left: bool = False
+
+    @property
+    def moved(self) -> int:
+        """How many have the version now."""
+        return sum(not why for _, why in self.rows)
+
+    @property
+    def refused(self) -> list[tuple[str, str]]:
+        """Those that could not be moved, with the reason."""
+        return [(row.key, why) for row, why in self.rows if why]
 
 
 def preview_move(version: OfferVersion, *, now: datetime) -> list[Group]:
@@ -56,34 +66,37 @@ def preview_move(version: OfferVersion, *, now: datetime) -> list[Group]:
     return groups
 
 
-def move_subscriptions(
-    version: OfferVersion, subscriptions: Iterable[Subscription] | None = None, *, effective_at: datetime | None = None,
-    actor: Person | None, now: datetime, versions: Sequence[int] | None = None,
-) -> Moved:  # fmt: skip
-    """Give these subscriptions (without: all that have another version, or one of `versions`) this version of the offer.
-
-    From `effective_at` on, by default at once. At most `MOST_MOVED` at a time; `left` says how many remain. One that cannot be
-    moved is refused by itself, with its reason. Moving twice changes nothing more.
-    """
+def waiting_for(
+    version: OfferVersion, *, versions: Sequence[int] | None = None, keys: Sequence[str] | None = None, now: datetime
+) -> QuerySet[Subscription]:
+    """Subscriptions that have another version of the offer (one of `versions`; only those with `keys`), oldest first."""
     _check(version)
     others = OfferVersion.objects.filter(offer=version.offer_id).exclude(pk=version.pk)
     if versions is not None:
         others = others.filter(pk__in=list(versions))
-    waiting = holders.holders_of(version.offer, now=now, versions=others.values_list("pk", flat=True))  # type: ignore[arg-type]
-    if subscriptions is not None:
-        waiting = waiting.filter(pk__in=[each.pk for each in subscriptions])
-    chosen = list(waiting[:MOST_MOVED])
-    left = max(0, waiting.count() - len(chosen))
-    moved, refused = 0, []
-    for each in chosen:
+    found = holders.holders_of(version.offer, now=now, versions=others.values_list("pk", flat=True))  # type: ignore[arg-type]
+    return found if keys is None else found.filter(key__in=list(keys))
+
+
+def move_subscriptions(
+    version: OfferVersion, waiting: QuerySet[Subscription] | None = None, *, after: int = 0, most: int = BATCH,
+    effective_at: datetime | None = None, actor: Person | None, now: datetime,
+) -> Moved:  # fmt: skip
+    """Give at most `most` of those that wait (without: all that have another version) this version of the offer.
+
+    From `effective_at` on, by default at once. `after` is the number of the last one that was looked at. One that cannot be
+    moved is refused by itself, with its reason. Moving twice changes nothing more.
+    """
+    rows = waiting_for(version, now=now) if waiting is None else waiting
+    found = list(rows.filter(pk__gt=after)[: most + 1])
+    told = []
+    for each in found[:most]:
         try:
             changes.change_plan_version(each, version=version, effective_at=effective_at or now, actor=actor, now=now)
-            moved += 1
+            told.append((each, ""))
         except Refusal as refusal:
-            refused.append((each.key, refusal.message))
-    after = {"version": version.number, "moved": moved, "refused": len(refused), "left": left}
-    audit.record("catalogue.moved", actor=actor, target=version.offer.key, after=after)
-    return Moved(moved, left, tuple(refused))
+            told.append((each, refusal.message))
+    return Moved(tuple(told), len(found) > most)
 
 
 def _check(version: OfferVersion) -> None:

@@ -46,6 +46,11 @@ def find_customer(name: str) -> Customer | None:
         alias = CustomerAlias.objects.filter(kind="external_id", value=name, customer__erased_at=None)
         found = alias.select_related("customer").first()
         customer = found.customer if found else None
+    return follow_merges(customer)
+
+
+def follow_merges(customer: Customer | None) -> Customer | None:
+    """The customer that is asked when this one is named: itself, or the one that it was merged into; None when erased."""
     for _ in range(20):  # a chain of merges; a circle ends too
         if customer is None or customer.merged_into is None or _has_own(customer):
             break
@@ -186,4 +191,6 @@ def _chunks(ids: list[int]) -> Iterable[list[int]]:
     return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
-__all__ = ["find_customer", "find_customers", "load_access", "load_features", "load_offers", "with_usage_at"]
+__all__ = [
+    "find_customer", "find_customers", "follow_merges", "load_access", "load_features", "load_offers", "with_usage_at",
+]  # fmt: skip

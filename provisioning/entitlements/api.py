@@ -28,6 +28,7 @@ from provisioning.entitlements.access import find_customer
 from provisioning.entitlements.answers import Answer, answer_list, of_decision
 from provisioning.entitlements.checking import access_of, decision_on
 from provisioning.entitlements.deciding import CUSTOMER_NOT_FOUND, NOT_FOUND, instant_json
+from provisioning.entitlements.reach import reach_of
 from provisioning.entitlements.throttle import EntitlementThrottle
 from provisioning.metering.api import UsageViewSet, failure
 from provisioning.metering.asking import read_whole
@@ -71,6 +72,7 @@ class EntitlementViewSet(viewsets.GenericViewSet):
     """Checks and lists of one customer, and consuming."""
 
     scope, role, write_role = "entitlements", "member", "operator"
+    bound_actions = ("list", "check", "consume")
     parser_classes = [ExactJson]
     throttle_classes = [EntitlementThrottle]
     filter_backends: list[Any] = []
@@ -81,7 +83,8 @@ class EntitlementViewSet(viewsets.GenericViewSet):
         """Everything that a customer has, or had taken away, by name of the feature."""
         now, given = timezone.now(), request.query_params
         as_of = _instant(given.get("as_of"))
-        access = access_of(_needed(given.get("customer"), "customer"), as_of=as_of, now=now)
+        customer = _needed(given.get("customer"), "customer")
+        access = access_of(customer, as_of=as_of, now=now, within=reach_of(request.auth))
         if access is None:
             return _unknown(CUSTOMER_NOT_FOUND)
         return _send(request, answer_list(access, now=as_of or now))
@@ -95,7 +98,7 @@ class EntitlementViewSet(viewsets.GenericViewSet):
         as_of = _instant(given.get("as_of"))
         fallback = _word(given.get("fallback"))
         requested = _requested(given.get("requested"))
-        access = access_of(customer, as_of=as_of, now=now)
+        access = access_of(customer, as_of=as_of, now=now, within=reach_of(request.auth))
         decision = decision_on(access, feature, requested=requested, fallback=fallback, at=as_of or now)
         if decision.reason in NOT_FOUND and not decision.fallback:
             return _unknown(decision.reason)
@@ -105,7 +108,7 @@ class EntitlementViewSet(viewsets.GenericViewSet):
     @action(detail=False, methods=["post"])
     def consume(self, request: Request) -> Response:
         """Check and count in one step: {customer, feature, amount (default 1), idempotency_key}. Never more than was sold."""
-        outcome = consume(request.data, now=timezone.now())
+        outcome = consume(request.data, now=timezone.now(), within=reach_of(request.auth))
         return failure(outcome) if outcome.status == "failed" else Response(outcome.answer)
 
 
@@ -194,7 +197,7 @@ def _send(request: Request, answer: Answer) -> HttpResponseBase:
     """The bytes of an answer, or 304 when the caller has them."""
     response = HttpResponse(answer.body, content_type="application/json")
     response["ETag"], response["Cache-Control"] = answer.etag, answer.cache_control
-    if isinstance(request.auth, ApiKey):
+    if isinstance(request.auth, ApiKey) and not request.auth.bound:  # the front knows keys that may ask about everybody
         request._request.environ[KNOWN_KEY] = request.auth  # pyright: ignore[reportAttributeAccessIssue]
     found = get_conditional_response(request._request, etag=answer.etag, response=response)
     return response if found is None else found

@@ -13,14 +13,19 @@ from provisioning.entitlements.deciding import (
     fall_back,
     not_found,
 )
+from provisioning.entitlements.reach import Reach, is_in_reach
 
 
-def access_of(customer: str, *, as_of: datetime | None = None, now: datetime) -> CustomerAccess | None:
-    """What the customer with this external id or alias may do; None when nobody knows it."""
+def access_of(
+    customer: str, *, as_of: datetime | None = None, now: datetime, within: Reach = None
+) -> CustomerAccess | None:  # fmt: skip
+    """What the customer with this external id or alias may do; None when nobody knows it, or it is not `within` reach."""
     if "\0" in customer or len(customer) > 255:
         return None
     found = find_customer(customer)
-    return load_access([found.pk], as_of=as_of, now=now).get(found.pk) if found else None
+    if found is None or not is_in_reach(found, within):
+        return None
+    return load_access([found.pk], as_of=as_of, now=now).get(found.pk)
 
 
 def check(

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from provisioning.catalogue.contents import unit_of_one
 from provisioning.entitlements.deciding import Decision
 from provisioning.subscriptions.wording import number_words
 
@@ -26,7 +27,8 @@ def has_words(decision: Decision) -> str:
     if feature.kind == "boolean":
         return "yes"
     words = "unlimited" if decision.unlimited else number_words(Decimal(decision.limit or 0))
-    words += f" {feature.unit}" if feature.unit else ""
+    is_one = not decision.unlimited and decision.limit == 1
+    words += f" {unit_of_one(feature.unit) if is_one else feature.unit}" if feature.unit else ""
     words += f" {PERIODS[decision.reset]}" if decision.reset else ""
     return words + (", soft" if decision.soft else "")
 

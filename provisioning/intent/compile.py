@@ -7,7 +7,7 @@ connection's time zone; ends are exclusive.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from provisioning.intent.dates import problem_of_day, problem_of_term
+from provisioning.intent.dates import day_words, problem_of_day, problem_of_term
 from provisioning.intent.deal import Deal, DealLine
 from provisioning.intent.facts import AutomationRule, Catalogue, FeatureFacts, OfferFacts, Rules, Running
 from provisioning.intent.grouping import group_lines, live_of
@@ -58,7 +58,8 @@ def compile_intent(
     if problems:
         return Problems(tuple(problems))
     groups, problems = group_lines(mapped, live, swaps=swaps)
-    outcomes = [shape(Case(deal, group, kind, settings, automation, subscriptions, now)) for group in groups]
+    cases = [Case(deal, group, kind, settings, automation, subscriptions, now, catalogue.names) for group in groups]
+    outcomes = [shape(each) for each in cases]
     problems += [problem for outcome in outcomes for problem in outcome.problems]
     if problems:
         return Problems(tuple(sorted(problems, key=lambda each: each.line)))
@@ -116,7 +117,7 @@ def _problems_of_dates(line: DealLine) -> list[Problem]:
     found = [("bad_term", words)] if words else []
     found += [("bad_date", f"the date {words}") for day in (line.start, line.end) if (words := problem_of_day(day))]
     if line.start and line.end and line.end < line.start:
-        found.append(("bad_date", f"it ends on {line.end} before it starts on {line.start}"))
+        found.append(("bad_date", f"it ends on {day_words(line.end)} before it starts on {day_words(line.start)}"))
     fix = "Correct the dates of the line in Salesforce."
     return [Problem(line.number, code, f"{line.label}: {text}.", fix, line.name) for code, text in found]
 

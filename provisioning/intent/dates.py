@@ -38,6 +38,11 @@ def day_of(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
 
 
+def day_words(day: date) -> str:
+    """Jan 31, 2027"""
+    return f"{day:%b} {day.day}, {day.year}"
+
+
 def add_months(day: date, months: int) -> date:
     """The same day so many months later, or the month's last day where there is none."""
     total = day.year * 12 + day.month - 1 + months
@@ -58,7 +63,7 @@ def problem_of_day(day: date | None) -> str:
     """Why a day cannot be used, "" when it can."""
     if day is None or FIRST_DAY <= day <= LAST_DAY:
         return ""
-    return f"{day.isoformat()} lies outside of {FIRST_DAY.year} to {LAST_DAY.year}"
+    return f"{day_words(day)} lies outside of {FIRST_DAY.year} to {LAST_DAY.year}"
 
 
 def start_of_deal(deal: Deal, *, with_contract: bool) -> date | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from provisioning.subscriptions.spec import TermsSpec
@@ -46,6 +47,13 @@ class Catalogue:
     plans: Mapping[str, OfferFacts] = field(default_factory=dict)
     add_ons: Mapping[str, OfferFacts] = field(default_factory=dict)
     features: Mapping[str, FeatureFacts] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Names of products, plans, add-ons and features by key."""
+        offers = (*self.plans.values(), *self.add_ons.values())
+        products = {each.product: each.product_name or each.product for each in offers}
+        return products | {each.key: each.name for each in (*offers, *self.features.values())}
 
 
 @dataclass(frozen=True)

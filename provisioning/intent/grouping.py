@@ -57,7 +57,8 @@ def _plan_problems(group: Group, *, swaps: bool) -> list[Problem]:
         return []
     other = next(each for each in plans if each.key != keys[0])
     numbers = f"{plans[0].line.number} and {other.line.number}"
-    message = f"Lines {numbers} are two different plans of {group.name or group.product}: {keys[0]} and {other.key}."
+    named = f"{plans[0].entry.name} and {other.entry.name}"
+    message = f"Lines {numbers} are two different plans of {group.name or group.product}: {named}."
     fix = "Leave one of the two plans in the deal, or correct a mapping."
     return [Problem(other.line.number, "two_plans", message, fix, other.line.name)]
 
@@ -93,4 +94,4 @@ def _features(line: Mapped) -> frozenset[str]:
 
 def _homeless(each: Mapped, code: str, words: str) -> Problem:
     fix = "Sell it together with the plan, or give it to one plan of the deal in the catalogue."
-    return Problem(each.line.number, code, f"{each.line.label}, entitlement {each.key}, {words}.", fix, each.line.name)
+    return Problem(each.line.number, code, f"{each.line.label}, entitlement {each.entry.name}, {words}.", fix, each.line.name)

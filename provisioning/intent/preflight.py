@@ -4,8 +4,8 @@ The same reading, choosing and compiling as the real thing; nothing is written, 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,7 @@ class Forecast:
     assumed: bool = False
     request: Request | None = None
     request_problem: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
@@ -78,7 +79,7 @@ class Forecast:
         if self.intent is None or not self.intent.subscriptions:
             why = self.why_not or " ".join(self.intent.notes if self.intent else ())
             return f"{today} would provision nothing. {why}".strip()
-        return f"{today} would provision {sentence_of(self.intent)}."
+        return f"{today} would provision {self._said(self.intent)}."
 
     @property
     def words(self) -> str:
@@ -87,8 +88,11 @@ class Forecast:
             return " ".join(each.message for each in self.problems)
         if self.intent is None or not self.intent.subscriptions:
             return self.why_not or " ".join(self.intent.notes if self.intent else ())
-        said = sentence_of(self.intent)
+        said = self._said(self.intent)
         return f"{said[0].upper()}{said[1:]}."
+
+    def _said(self, intent: Intent) -> str:
+        return sentence_of(intent, self.names, zone=self.deal.time_zone)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON for the API."""
@@ -235,7 +239,8 @@ def _judge(ground: Ground, deal: Deal, automation: Automation, *, assumed: bool 
     if isinstance(found, Problems):
         return Forecast(deal, automation, problems=found.items, assumed=assumed)
     request, problem = _request(ground, deal, automation, found)
-    return Forecast(deal, automation, found, assumed=assumed, request=request, request_problem=problem)
+    names = ground.catalogue.names
+    return Forecast(deal, automation, found, assumed=assumed, request=request, request_problem=problem, names=names)
 
 
 def _request(ground: Ground, deal: Deal, automation: Automation, intent: Intent) -> tuple[Request | None, str]:

@@ -1,12 +1,12 @@
 """One product of a deal: start, trial, conversion, amendment, renewal or cancellation (ST-D7, ST-D11, ST-D12). Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from provisioning.intent.dates import Span, begin_of, day_of, own_end, span_of, start_of_deal, zone_of
+from provisioning.intent.dates import Span, begin_of, day_of, day_words, own_end, span_of, start_of_deal, zone_of
 from provisioning.intent.deal import Deal
 from provisioning.intent.facts import AutomationRule, FeatureFacts, OfferFacts, Rules, Running
 from provisioning.intent.grouping import Group, live_of
@@ -30,6 +30,7 @@ class Case:
     automation: AutomationRule
     running: tuple[Running, ...]
     now: datetime
+    names: Mapping[str, str] = field(default_factory=dict)  # of what the catalogue has, by key
 
     @property
     def live(self) -> Running | None:
@@ -90,7 +91,7 @@ def _without_limit(case: Case, live: Running | None) -> Outcome | None:
     for each in case.group.of(ENTITLEMENT):
         is_number = isinstance(each.entry, FeatureFacts) and each.entry.kind != "boolean"
         if is_number and each.line.quantity is None and not each.line.unlimited and each.key not in given:
-            message = f"{each.line.label} has no quantity, and the plan gives no {each.key} of its own."
+            message = f"{each.line.label} has no quantity, and the plan gives no {each.entry.name} of its own."
             return _stop(case, "no_quantity", message, "Enter the limit as the quantity in Salesforce.", each)
     return None
 
@@ -190,17 +191,18 @@ def _amend(case: Case, live: Running | None) -> Outcome:
     open_ended = [(each, Span(span.start, None)) for each, span in spans]  # an amendment ends with its subscription
     terms, later = _amend_steps(case, live, open_ended, at)
     made = SubscriptionIntent(case.group.product, AMEND, terms, at, live.ends_at, live.trial_ends_at, live.key, later)
-    return Outcome(made, notes=_changes(base, terms))
+    return Outcome(made, notes=_changes(case, base, terms))
 
 
-def _changes(before: TermsSpec, after: TermsSpec) -> tuple[str, ...]:
+def _changes(case: Case, before: TermsSpec, after: TermsSpec) -> tuple[str, ...]:
     """What becomes of quantities that were there already, so that nobody is surprised."""
     old = {each.key: each.quantity for each in before.add_ons}
     new = {each.key: each.quantity for each in after.add_ons}
     if before.seats is not None and after.seats is not None:
         old, new = {"Seats": before.seats, **old}, {"Seats": after.seats, **new}
     pairs = ((key, number, new.get(key, Decimal(0))) for key, number in old.items())
-    return tuple(f"{key}: {was.normalize():f} becomes {now.normalize():f}." for key, was, now in pairs if was != now)
+    changed = ((_called(case, key), was.normalize(), now.normalize()) for key, was, now in pairs if was != now)
+    return tuple(f"{name}: {was:f} becomes {now:f}." for name, was, now in changed)
 
 
 def _amend_steps(case: Case, live: Running, dated: Sequence[Dated], at: datetime) -> tuple[TermsSpec, Later]:
@@ -223,11 +225,13 @@ def _taken_away(case: Case, base: TermsSpec) -> Outcome | bool:
     if len(zeros) < len(case.group.plans):
         return False  # one plan goes, another one comes
     if all(each.key != base.plan for each in zeros):
-        message = f"Line {zeros[0].line.number} takes {zeros[0].key} away, but the customer has {base.plan}."
+        gone, held = zeros[0].entry.name, _called(case, base.plan)
+        message = f"Line {zeros[0].line.number} takes {gone} away, but the customer has {held}."
         return _stop(case, "not_running", message, "Correct the mapping or the line.", zeros[0])
     rest = [each for each in case.group.lines if each.type != PLAN and each.line.quantity]
     if rest:
-        message = f"Line {rest[0].line.number} adds {rest[0].key} while the deal takes its plan {base.plan} away."
+        added, gone = rest[0].entry.name, _called(case, base.plan)
+        message = f"Line {rest[0].line.number} adds {added} while the deal takes its plan {gone} away."
         return _stop(case, "plan_goes", message, "Set that line to 0 as well, or keep the plan.", rest[0])
     return True
 
@@ -322,7 +326,7 @@ def _steps(case: Case, dated: Sequence[Dated], start: date, end: date | None) ->
     for day, lines in steps_of(dated, start=start, end=end):
         terms = terms_of(lines)
         if terms is None:
-            message = f"{_name(case)} has no plan line that covers {day.isoformat()}."
+            message = f"{_name(case)} has no plan line that covers {day_words(day)}."
             return _stop(case, "plan_gap", message, "Let the plan's lines follow each other without a gap.")
         made.append((begin_of(day, _zone(case)), terms))
     return made[0][1], _unlike(made)
@@ -336,14 +340,14 @@ def _unlike(made: Sequence[tuple[datetime, TermsSpec]]) -> Later:
 def _wrong_span(case: Case, start: date, end: date | None) -> Outcome | None:
     if end is None or end > start:
         return None
-    message = f"{_name(case)} would end on {(end - timedelta(days=1)).isoformat()}, before it begins on {start.isoformat()}."
+    message = f"{_name(case)} would end on {day_words(end - timedelta(days=1))}, before it begins on {day_words(start)}."
     return _stop(case, "bad_dates", message, "Correct start, end or term in Salesforce.")
 
 
 def _no_plan(case: Case) -> Outcome:
     each = case.group.lines[0]
     why = "the deal has none and the customer has no running subscription of it"
-    message = f"{each.line.label}, {each.key}, needs a plan of {_name(case)}: {why}."
+    message = f"{each.line.label}, {each.entry.name}, needs a plan of {_name(case)}: {why}."
     return _stop(case, "no_plan", message, "Sell it together with the plan, or check the account.", each)
 
 
@@ -354,6 +358,11 @@ def _stop(case: Case, code: str, message: str, fix: str, each: Mapped | None = N
 
 def _name(case: Case) -> str:
     return case.group.name or case.group.product
+
+
+def _called(case: Case, key: str) -> str:
+    """The name of a plan, an add-on or a feature; its key where nobody knows it."""
+    return case.names.get(key, key)
 
 
 def _zone(case: Case) -> ZoneInfo:

@@ -19,6 +19,7 @@ from integrations.api.customers import ExactJson
 from provisioning.entitlements.access import find_customer
 from provisioning.entitlements.deciding import instant_json, number_json
 from provisioning.entitlements.facts import amount
+from provisioning.entitlements.reach import is_in_reach, reach_of
 from provisioning.entitlements.throttle import EntitlementThrottle
 from provisioning.metering.series import LENGTHS, MOST_POINTS, STEPS, series, windows
 from provisioning.metering.using import Outcome, report
@@ -38,6 +39,7 @@ class UsageViewSet(viewsets.GenericViewSet):
     """Usage of metered features."""
 
     scope, role, write_role = "entitlements", "member", "operator"
+    bound_actions = ("list", "create")
     parser_classes = [ExactJson]
     throttle_classes = [EntitlementThrottle]
     filter_backends: list[Any] = []
@@ -49,8 +51,10 @@ class UsageViewSet(viewsets.GenericViewSet):
         given, now = request.query_params, timezone.now()
         customer = find_customer(_needed(given.get("customer"), "customer").replace("\0", ""))
         feature = Feature.objects.filter(key=_needed(given.get("feature"), "feature").replace("\0", "")).first()
-        if customer is None or feature is None:
-            raise NotFound("There is no such customer." if customer is None else "There is no such feature.")
+        if customer is None or not is_in_reach(customer, reach_of(request.auth)):
+            raise NotFound("There is no such customer.")
+        if feature is None:
+            raise NotFound("There is no such feature.")
         until = _instant(given.get("until"), "until") or now
         since = _instant(given.get("since"), "since") or until - timedelta(days=30)
         step = given.get("step") or "day"
@@ -75,16 +79,16 @@ class UsageViewSet(viewsets.GenericViewSet):
     @extend_schema(request=OpenApiTypes.OBJECT, responses={200: OpenApiTypes.OBJECT, 207: OpenApiTypes.OBJECT})
     def create(self, request: Request) -> Response:
         """Report usage: one report, a list, or {"reports": [...]}. 207 when some of several failed; the others are counted."""
-        data = request.data
+        data, within = request.data, reach_of(request.auth)
         if isinstance(data, dict) and set(data) != {"reports"}:
-            outcome = report([data], now=timezone.now())[0]
+            outcome = report([data], now=timezone.now(), within=within)[0]
             return failure(outcome) if outcome.status == "failed" else Response({"status": outcome.status, **outcome.answer})
         rows = data["reports"] if isinstance(data, dict) else data
         if not isinstance(rows, list) or not rows:
             raise ValidationError({"reports": ["Send a list of reports."]})
         if len(rows) > MOST_ROWS:
             raise ValidationError({"reports": [f"Send at most {MOST_ROWS:,} reports a call, not {len(rows):,}."]})
-        return _batch(report(rows, now=timezone.now()))
+        return _batch(report(rows, now=timezone.now(), within=within))
 
 
 def failure(outcome: Outcome) -> Response:

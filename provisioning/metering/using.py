@@ -22,6 +22,7 @@ from integrations.sync import retrying
 from provisioning.entitlements.access import find_customers, load_access
 from provisioning.entitlements.deciding import CustomerAccess, Decision, decide, number_json
 from provisioning.entitlements.facts import amount
+from provisioning.entitlements.reach import Reach
 from provisioning.entitlements.used import Happened, count
 from provisioning.metering.asking import CONSUME, SET, Use, read_use
 from provisioning.models import UsageReport, UsageWindow
@@ -59,21 +60,24 @@ def failed(code: str, **fields: str) -> Outcome:
     return Outcome("failed", code, {name: [message] for name, message in fields.items()})
 
 
-def consume(given: object, *, now: datetime) -> Outcome:
+def consume(given: object, *, now: datetime, within: Reach = None) -> Outcome:
     """Take so much of a metered feature if it is there: {customer, feature, amount, idempotency_key}. Never more than is sold.
 
     The answer is that of a check, with `consumed` and the usage afterwards. The same key again gets the same answer.
     """
-    return take([given], consuming=True, now=now)[0]
+    return take([given], consuming=True, now=now, within=within)[0]
 
 
-def report(rows: Sequence[object], *, now: datetime) -> list[Outcome]:
+def report(rows: Sequence[object], *, now: datetime, within: Reach = None) -> list[Outcome]:
     """Usage that has happened: {customer, feature, amount, action, at, idempotency_key} each, one outcome each."""
-    return take(rows, consuming=False, now=now)
+    return take(rows, consuming=False, now=now, within=within)
 
 
-def take(rows: Sequence[object], *, consuming: bool, now: datetime) -> list[Outcome]:
-    """Outcomes of uses in their order. Those of one customer are taken in one transaction, in their order."""
+def take(rows: Sequence[object], *, consuming: bool, now: datetime, within: Reach = None) -> list[Outcome]:
+    """Outcomes of uses in their order. Those of one customer are taken in one transaction, in their order.
+
+    Customers that are not `within` reach are answered as if they did not exist, whatever the idempotency key.
+    """
     found: dict[int, Outcome] = {}
     uses: dict[int, Use] = {}
     for index, given in enumerate(rows):
@@ -86,7 +90,7 @@ def take(rows: Sequence[object], *, consuming: bool, now: datetime) -> list[Outc
     by_customer: defaultdict[int, dict[int, Use]] = defaultdict(dict)
     for index, use in uses.items():
         customer = customers.get(use.customer)
-        if customer is None:
+        if customer is None or (within is not None and customer not in within):
             found[index] = failed(CUSTOMER_NOT_FOUND, customer=f"There is no customer “{use.customer[:80]}”.")
         else:
             by_customer[customer][index] = use

@@ -132,6 +132,9 @@ class OfferEntitlement(models.Model):
         ordering = ["feature__name"]
         constraints = [models.UniqueConstraint(fields=["version", "feature"], name="one_entitlement_a_feature")]
 
+    def __str__(self) -> str:
+        return str(self.feature)
+
 
 class ProductMapping(models.Model):
     """What a person wants a Salesforce product to lead to, until Salesforce has it (ST-20, ST-21, ST-24).

@@ -47,6 +47,12 @@ class ProvisioningSettings(models.Model):
     old_key_digest = models.CharField(max_length=64, blank=True, help_text="Of the key before the last rotation (S-082).")
     old_key_prefix = models.CharField(max_length=12, blank=True, db_index=True)
     old_key_until = models.DateTimeField(null=True, blank=True, help_text="The old key is accepted until then.")
+    signing_keys = models.BinaryField(
+        default=b"", editable=False, help_text="Both keys, sealed: what signed calls are checked with (S-080)."
+    )
+    require_signature = models.BooleanField(
+        default=False, help_text="Refuse calls that present the key itself instead of a signature (S-081)."
+    )
     last_callout_at = models.DateTimeField(null=True, blank=True)
     watching_since = models.DateTimeField(
         default=timezone.now, help_text="The poll provisions deals whose stage changed after it; older ones only by hand."
@@ -59,15 +65,18 @@ class ProvisioningSettings(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = "provisioning settings"
 
+    def __str__(self) -> str:
+        return f"Provisioning in {self.org}"
+
 
 class Automation(models.Model):
     """When what happens: a trigger, conditions and steps (ST-34 to ST-38). At most one active one answers to a deal."""
 
     class Trigger(models.TextChoices):
-        WON = "won", "An opportunity is won"
-        TRIAL = "trial", "An opportunity reaches a trial stage"
-        AMENDMENT = "amendment", "An amendment is won"
-        RENEWAL = "renewal", "A renewal is won"
+        WON = "won", "New business"
+        TRIAL = "trial", "Trial"
+        AMENDMENT = "amendment", "Amendment"
+        RENEWAL = "renewal", "Renewal"
 
     id: int
     org_id: int
@@ -199,10 +208,14 @@ class ProvisionStep(models.Model):
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["provision", "name"], name="one_step_a_name")]
 
+    def __str__(self) -> str:
+        return f"{self.position}. {self.name.replace('_', ' ')}"
+
 
 class Delivery(models.Model):
     """One incoming call of an org: what it claimed and what became of it; a hint only, the record is read again (ST-D2)."""
 
+    get_source_display: Callable[[], str]
     org = models.ForeignKey(SalesforceOrg, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     source = models.CharField(max_length=8, choices=Provision.Source.choices)
     opportunity_ids = models.JSONField(default=list)
@@ -214,6 +227,9 @@ class Delivery(models.Model):
     status = models.PositiveSmallIntegerField(default=200)
     milliseconds = models.PositiveIntegerField(default=0)
     received_at = models.DateTimeField(default=timezone.now, db_index=True)
+    message_id = models.CharField(
+        max_length=80, blank=True, default="", help_text="The sender's id of a signed call that was taken: taken once (S-081)."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -221,4 +237,8 @@ class Delivery(models.Model):
         indexes = [models.Index(fields=["org", "id"], name="delivery_waiting", condition=Q(waiting=True))]
         constraints = [
             models.CheckConstraint(condition=~Q(source="poll"), name="delivery_comes_from_outside"),
+            models.UniqueConstraint(fields=["org", "message_id"], condition=~Q(message_id=""), name="one_delivery_a_message"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()} #{self.pk}"

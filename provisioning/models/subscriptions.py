@@ -73,6 +73,9 @@ class Term(models.Model):
     class Meta:
         ordering = ["subscription", "effective_at", "id"]
 
+    def __str__(self) -> str:
+        return f"from {self.effective_at:%Y-%m-%d %H:%M} UTC"
+
 
 class TermAddOn(models.Model):
     """So many of an add-on in a term."""
@@ -116,6 +119,9 @@ class SubscriptionEvent(models.Model):
     class Meta:
         ordering = ["-id"]
 
+    def __str__(self) -> str:
+        return self.action.replace("_", " ")
+
 
 class PromotionalGrant(models.Model):
     """A feature given to a customer outside of any plan, with an end."""
@@ -143,6 +149,9 @@ class PromotionalGrant(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.feature} for {self.customer}"
+
 
 class UsageWindow(models.Model):
     """Usage of one feature by one customer in one window; windows start at `window_start` (UTC, the epoch when never reset)."""
@@ -158,6 +167,9 @@ class UsageWindow(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["customer", "feature", "window_start"], name="one_usage_window")]
+
+    def __str__(self) -> str:
+        return f"{self.feature} of {self.customer} from {self.window_start:%Y-%m-%d %H:%M} UTC"
 
 
 class UsageReport(models.Model):
@@ -182,6 +194,9 @@ class UsageReport(models.Model):
         indexes = [
             models.Index(fields=["customer", "feature", "window_start", "at"]), models.Index(fields=["feature", "at"]),
         ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class EventCount(models.Model):

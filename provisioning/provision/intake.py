@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from integrations.models import Run, SalesforceOrg
@@ -28,6 +29,7 @@ ASK_EVERY = 3.0  # seconds without a deal after which the next one asks for a ru
 _asked: dict[tuple[str, int], float] = {}
 KEPT = timedelta(days=30)
 Source = Provision.Source
+REPEATED = "repeated"
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,20 @@ class Reply:
         return self.status < 300
 
 
-def handle(settings: ProvisioningSettings, hint: Hint, *, source: str, address: str | None, now: datetime) -> Reply:
-    """Do what a call with a right key asks for, within a few seconds."""
+def handle(
+    settings: ProvisioningSettings, hint: Hint, *, source: str, address: str | None, now: datetime, message_id: str = ""
+) -> Reply:  # fmt: skip
+    """Do what a call with a right key asks for, within a few seconds. A known `message_id` does nothing (S-081)."""
     clock, org = time.monotonic(), settings.org
     refusal = _refuse(settings, hint, now=now)
     if refusal is not None:
         note(refusal, org=org, source=source, ids=hint.opportunity_ids, address=address, clock=clock, now=now)
         return refusal
-    stored = _store(org, hint, address, now) if source == Source.MESSAGE else None
+    stored = None
+    if source == Source.MESSAGE or message_id:
+        stored = _store(org, hint, source, address, now, message_id)
+        if stored is None:
+            return Reply(200, REPEATED, "This call was taken before; nothing was done again.")
     deadline = clock + SECONDS
     outcomes = [_take_in_time(settings, each, source=source, now=now, deadline=deadline) for each in hint.opportunity_ids]
     reply = _sum_up(outcomes)
@@ -77,12 +85,20 @@ def _refuse(settings: ProvisioningSettings, hint: Hint, *, now: datetime) -> Rep
     return None
 
 
-def _store(org: SalesforceOrg, hint: Hint, address: str | None, now: datetime) -> Delivery:
-    """Keep a message before anything is done, so that an Ack is never a promise only."""
-    return Delivery.objects.create(
-        org=org, source=Source.MESSAGE, opportunity_ids=list(hint.opportunity_ids), waiting=True, verdict=taking.TAKEN,
-        sentence="Stored.", received_at=now, address=address,
-    )  # fmt: skip
+def _store(
+    org: SalesforceOrg, hint: Hint, source: str, address: str | None, now: datetime, message_id: str
+) -> Delivery | None:  # fmt: skip
+    """Keep a message before anything is done, so that an Ack is never a promise only; None when its id was taken before."""
+    try:
+        with transaction.atomic():
+            return Delivery.objects.create(
+                org=org, source=source, opportunity_ids=list(hint.opportunity_ids), waiting=True, verdict=taking.TAKEN,
+                sentence="Stored.", received_at=now, address=address, message_id=message_id,
+            )  # fmt: skip
+    except IntegrityError:
+        if not Delivery.objects.filter(org=org, message_id=message_id).exists():
+            raise
+        return None
 
 
 def _take_in_time(
@@ -116,6 +132,8 @@ def note(
         return Delivery.objects.create(org=org, source=source, opportunity_ids=list(left or ids), received_at=now, **values)
     if left:
         values["opportunity_ids"] = list(left)
+    if not reply.is_taken:  # what was refused may be sent again under the same id
+        values["message_id"] = ""
     Delivery.objects.filter(pk=row.pk).update(**values)
     return row
 

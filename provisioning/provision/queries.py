@@ -20,6 +20,7 @@ from provisioning.provision.places import account_fields, opportunity_fields
 State = Provision.State
 NEEDS = "needs"  # a person
 BOTH_PATHS = timedelta(hours=24)
+MOST_COMPARED = 1_000  # calls
 LOOKS: Mapping[str, tuple[str, str, str]] = {
     State.WAITING: ("Waiting", "quiet", "clock"), State.RUNNING: ("Running", "info", "loader"),
     State.BLOCKED: ("Needs a person", "bad", "octagon-alert"), State.STOPPED: ("Stopped", "bad", "circle-stop"),
@@ -42,7 +43,7 @@ ANSWERS = {"keep": "keep what the customer has", "cancel_at_end": "cancel at the
 KINDS = {"won": "New business", "trial": "Trial", "amendment": "Amendment", "renewal": "Renewal"}
 FLAGS = {
     "reopened": "Opened again after it was won", "lost": "Lost after it was won", "deleted": "Deleted after it was won",
-    "merged": "Its account was merged into another customer's",
+    "merged": "Account was merged",
 }  # fmt: skip
 VERDICTS: Mapping[str, tuple[str, str, str]] = {
     "done": ("Done", "ok", "circle-check"), "already_done": ("Already done", "ok", "check"),
@@ -87,6 +88,7 @@ class Place:
     needs: int = 0
     automations: list[Automation] = field(default_factory=list)
     both_paths: bool = False
+    twice: list[tuple[str, datetime]] = field(default_factory=list)
 
     @property
     def state(self) -> tuple[str, str, str]:
@@ -101,7 +103,14 @@ class Place:
             return ("Action needed", "bad", "octagon-alert")
         if not self.automations:
             return ("No automation is active", "warn", "triangle-alert")
+        if not self.is_begun:
+            return ("Not set up", "quiet", "circle-dashed")
         return ("Healthy", "ok", "circle-check")
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether somebody began to provision from it; one that nobody set up is neither polled nor watched."""
+        return self.settings.checked_at is not None or bool(self.settings.callout_key_digest) or bool(self.counts)
 
     @property
     def is_removed(self) -> bool:
@@ -127,6 +136,8 @@ def places(chosen: SalesforceOrg | None, *, now: datetime) -> list[Place]:
         rows_of = kept.get(pk) or templates_of(place.org, now=now)
         place.automations = [each for each in rows_of if each.is_active]
         place.both_paths = has_both_paths(place.org, place.settings, now=now)
+        called = place.settings.last_callout_at is not None and now - place.settings.last_callout_at < BOTH_PATHS
+        place.twice = calls_twice(place.org, now=now) if called else []
     return sorted(found.values(), key=lambda place: (-place.needs, place.org.name))
 
 
@@ -137,10 +148,19 @@ def has_both_paths(org: SalesforceOrg, settings: ProvisioningSettings, *, now: d
     return calls and polls and is_working(org, settings)
 
 
-def calls_twice(org: SalesforceOrg, *, now: datetime) -> bool:
-    """ST-38: within a day both a flow's callout and an outbound message told us of a deal that was taken."""
-    rows = Delivery.objects.filter(org=org, received_at__gt=now - BOTH_PATHS, status__lt=300)
-    return len(set(rows.values_list("source", flat=True).distinct())) > 1
+def calls_twice(org: SalesforceOrg, *, now: datetime) -> list[tuple[str, datetime]]:
+    """ST-38: the ways by which Salesforce told us of the same deal within a day, each with its last call; [] when it was one.
+
+    A flow's callout and an outbound message do no harm together, but one of them is work for nothing.
+    """
+    rows = Delivery.objects.filter(org=org, received_at__gt=now - BOTH_PATHS, status__lt=300).order_by("-received_at")
+    deals: dict[str, set[str]] = {}
+    last: dict[str, datetime] = {}
+    for source, ids, at in rows.values_list("source", "opportunity_ids", "received_at")[:MOST_COMPARED]:
+        deals.setdefault(source, set()).update(ids)
+        last.setdefault(source, at)
+    same = len(deals) > 1 and bool(set.intersection(*deals.values()))
+    return [(Provision.Source(source).label, last[source]) for source in sorted(deals)] if same else []
 
 
 def deliveries(org: SalesforceOrg | None = None, *, most: int = 20) -> list[Delivery]:

@@ -18,9 +18,9 @@ from integrations.salesforce.errors import SalesforceError
 from integrations.sync.mirror import describing
 from integrations.sync.outbox.push import push_rows
 from integrations.sync.runs import Recorder, RunStopped
-from provisioning.connection import CLEAR_JOB, DOMAIN, settings_of
+from provisioning.connection import CLEAR_JOB, DOMAIN, is_working, peek_settings, settings_of
 from provisioning.models import Provision, ProvisioningSettings, ProvisionStep
-from provisioning.provision import kinds, places, turns
+from provisioning.provision import kinds, places, refusals, turns
 from provisioning.provision.kinds import Wishes
 
 JOB, LABEL = kinds.JOB, "Customer and subscription ids to Salesforce"
@@ -32,8 +32,8 @@ OPTIONAL = frozenset((kinds.OPPORTUNITY,))  # whose fields need not be there (ST
 
 
 def is_enabled(org: SalesforceOrg) -> bool:
-    """Whether anything waits to be written."""
-    return due(org, now=timezone.now()).exists()
+    """Whether ids are written into this org at all; a run that finds nothing due ends at once."""
+    return is_working(org, peek_settings(org))
 
 
 def due(org: SalesforceOrg, *, now: datetime) -> Any:
@@ -50,11 +50,16 @@ def perform(recorder: Recorder) -> None:
     if not provisions:
         return
     _ask_again(org, provisions, now=now)
-    try:
-        problems = [_push(recorder, settings, kind, provisions) for kind in kinds.OBJECTS]
-    except (SalesforceError, RunStopped) as error:
-        _postpone_all(provisions, getattr(error, "code", "") or "not_written", str(error), now=now)
-        raise
+    problems = []
+    for kind in kinds.OBJECTS:
+        try:
+            problems.append(_push(recorder, settings, kind, provisions))
+        except (SalesforceError, RunStopped) as error:
+            told = {
+                each.pk: refusals.told_of_call(kind, each, list(kinds.FIELDS[kind](settings)), error) for each in provisions
+            }
+            _postpone_all(provisions, getattr(error, "code", "") or "not_written", told, now=now)
+            raise
     for provision in provisions:
         _note(provision, [found for each in problems if (found := each.get(provision.pk))], now=timezone.now())
 
@@ -102,11 +107,11 @@ def _pushed(
         key = each.account_id if kind == kinds.ACCOUNT else each.opportunity_id
         if key not in wishes or _is_same(wishes[key], accepted.get(key)):
             continue
-        row = refused.get(key)
+        row, fields = refused.get(key), list(wishes[key])
         if row is not None:
-            found[each.pk] = (row.code or row.state, f"Salesforce refused {target.object} {key}: {row.message}".strip())
+            found[each.pk] = (row.code or row.state, refusals.told_of_row(kind, each, fields, row))
         else:
-            found[each.pk] = ("not_written", report.error or f"{target.object} {key} is not written yet.")
+            found[each.pk] = ("not_written", refusals.told(kind, each, fields, report.error or "it was not sent yet"))
     return found
 
 
@@ -171,13 +176,15 @@ def postpone(provision: Provision, code: str, sentence: str, *, now: datetime) -
         tries = _step(provision, ProvisionStep.State.FAILED, code, sentence, now=now)
         minutes = WAITS[min(tries, len(WAITS)) - 1]
         wait = None if tries >= MOST_TRIES else now + timedelta(minutes=minutes)
+        if wait is None:
+            sentence = f"{sentence} It was tried {tries} times and waits for a person now: write again once the cause is gone."
         rows = Provision.objects.filter(pk=provision.pk, state=Provision.State.INCOMPLETE)
         rows.update(not_before=wait, reason_code=code[:60], **({} if provision.flag else {"sentence": sentence}))
 
 
-def _postpone_all(provisions: Iterable[Provision], code: str, sentence: str, *, now: datetime) -> None:
+def _postpone_all(provisions: Iterable[Provision], code: str, told: Mapping[int, str], *, now: datetime) -> None:
     for each in provisions:
-        postpone(each, code, sentence, now=now)
+        postpone(each, code, told[each.pk], now=now)
 
 
 def _step(provision: Provision, state: str, code: str, sentence: str, *, now: datetime) -> int:

@@ -26,6 +26,7 @@ from provisioning.subscriptions.given import (
     product_of,
     wanted_terms,
 )
+from provisioning.subscriptions.naming import names_of, zone_told
 from provisioning.subscriptions.recording import (
     OVER,
     By,
@@ -80,9 +81,10 @@ def start(
         made.running_key = None if status_of(made, now) in OVER else running_key
         made.save(force_insert=True)
         _write(made, [(starts_at, resolved), *coming], before=None, now=now)
-        words = f"{'Trial' if trial_ends_at else 'Subscription'} from {moment_words(starts_at)}"
+        zone = zone_told(org, provision)
+        words = f"{'Trial' if trial_ends_at else 'Subscription'} from {moment_words(starts_at, zone)}"
         end = trial_ends_at or ends_at
-        words += f" until {moment_words(end)}: {terms_words(resolved)}." if end else f": {terms_words(resolved)}."
+        words += f" until {moment_words(end, zone)}: {terms_words(resolved)}." if end else f": {terms_words(resolved)}."
         action = "trial_started" if trial_ends_at else "started"
         note(made, action, words, effective_at=starts_at, detail={"after": resolved.spec.as_dict()}, by=by, now=now)
         return made
@@ -118,7 +120,8 @@ def convert(
         shown = set_times(row, now=now, running_key=running_key, cancel_reason="", **changes)
         if opportunity_id and row.opportunity_id != opportunity_id:
             set_times(row, now=now, opportunity_id=opportunity_id)
-        words = f"The trial becomes a subscription from {moment_words(at)}: {terms_words(resolved)}."
+        when = moment_words(at, zone_told(row.org, provision))
+        words = f"The trial becomes a subscription from {when}: {terms_words(resolved)}."
         detail = {"times": shown, "after": resolved.spec.as_dict()}
         note(row, "converted", words, effective_at=at, detail=detail, by=by, now=now)
         return row
@@ -149,7 +152,8 @@ def amend(
         if held is not None and not later and same_terms(held, resolve(spec, product=row.product, before=[held], plan=version)):
             return row
         resolved = _replace_terms(row, spec, at=at, later=later, plan=version, now=now)
-        words = f"From {moment_words(at)}: {changed_words(base, resolved.spec)}."
+        changed = changed_words(base, resolved.spec, names_of(base, resolved.spec))
+        words = f"From {moment_words(at, zone_told(row.org, provision))}: {changed}."
         detail = {"before": base.as_dict() if base else None, "after": resolved.spec.as_dict()}
         set_times(row, now=now)
         note(row, "amended", words, effective_at=at, detail=detail, by=by, now=now)
@@ -186,7 +190,8 @@ def renew(
         shown = set_times(row, now=now, ends_at=ends_at, cancelled_at=None, cancel_reason="", running_key=running_key)
         if status_of(row, now) in OVER:
             set_times(row, now=now, running_key=None)
-        words = f"Renewed from {moment_words(at)} until {moment_words(ends_at)}: {changed_words(base, resolved.spec)}."
+        zone, changed = zone_told(row.org, provision), changed_words(base, resolved.spec, names_of(base, resolved.spec))
+        words = f"Renewed from {moment_words(at, zone)} until {moment_words(ends_at, zone)}: {changed}."
         detail = {"times": shown, "before": base.as_dict() if base else None, "after": resolved.spec.as_dict()}
         note(row, "renewed", words, effective_at=at, detail=detail, by=by, now=now)
         return row
@@ -212,7 +217,7 @@ def change_plan_version(
             add_term(row, after, at=when, now=now)
         rewindow(row.customer_id, since=at, now=now)
         set_times(row, now=now)
-        words = f"From {moment_words(at)} on version {version.number} of {version.offer}."
+        words = f"From {moment_words(at, zone_told(row.org, None))} on version {version.number} of {version.offer}."
         detail = {"offer": version.offer.key, "version": version.number}
         note(row, "version_changed", words, effective_at=at, detail=detail, by=By(actor), now=now)
         return row

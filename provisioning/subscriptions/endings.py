@@ -6,6 +6,7 @@ from django.db import transaction
 
 from integrations.access import Person, Refusal
 from provisioning.models import Provision, Subscription
+from provisioning.subscriptions.naming import zone_told
 from provisioning.subscriptions.recording import OVER, By, claim_product, locked, note, release_if_over, set_times, was_done
 from provisioning.subscriptions.resolving import BadTerms
 from provisioning.subscriptions.terms import end_of, in_trial, status_of
@@ -35,7 +36,7 @@ def cancel(
         shown = set_times(row, now=now, cancelled_at=when, cancel_reason=reason)
         if status_of(row, now) in OVER:
             set_times(row, now=now, running_key=None)
-        words = f"Cancelled from {moment_words(when)}{': ' + reason if reason else ''}."
+        words = f"Cancelled from {moment_words(when, zone_told(row.org, provision))}{': ' + reason if reason else ''}."
         note(row, "cancelled", words, effective_at=when, detail={"times": shown}, by=by, now=now)
         return row
 
@@ -77,7 +78,8 @@ def extend_trial(
             raise Refusal("cancelled", f"{row.key} was cancelled; reactivate it first.")
         running_key = claim_product(row.customer_id, row.product_id, besides=row.pk, now=now)
         shown = set_times(row, now=now, trial_ends_at=trial_ends_at, running_key=running_key)
-        words = f"Trial extended from {moment_words(old)} to {moment_words(trial_ends_at)}."
+        zone = zone_told(row.org, provision)
+        words = f"Trial extended from {moment_words(old, zone)} to {moment_words(trial_ends_at, zone)}."
         note(row, "trial_extended", words, effective_at=now, detail={"times": shown}, by=by, now=now)
         return row
 

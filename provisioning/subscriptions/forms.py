@@ -14,6 +14,8 @@ from provisioning.subscriptions.spec import AddOnLine, OverrideLine, TermsSpec
 SPARE_ROWS = 3
 RULES = [("limit", "Limit"), ("unlimited", "Unlimited"), ("given", "Given (yes)"), ("revoked", "Taken away")]
 
+LimitFields = tuple[forms.BoundField, forms.BoundField, forms.BoundField, forms.BoundField]
+
 
 class UtcField(forms.DateTimeField):
     """A moment typed in UTC."""
@@ -59,13 +61,14 @@ class TermsForm(forms.Form):
 
     def _add_limits(self, overrides: tuple[OverrideLine, ...]) -> None:
         features = [("", "Choose a feature"), *((each.key, each.name) for each in Feature.objects.order_by("name"))]
+        self.held_limits = len(overrides)
         self.limit_rows = range(len(overrides) + SPARE_ROWS)
         for number in self.limit_rows:
             line = overrides[number] if number < len(overrides) else None
             rule = "limit" if line is None or line.limit is not None else "given"
             if line is not None and (line.unlimited or line.revoked):
                 rule = "unlimited" if line.unlimited else "revoked"
-            place = f"Own limit {number + 1}"
+            place = f"Own limit {number + 1}" if line else "Feature"
             self.fields[f"feature_{number}"] = forms.ChoiceField(
                 label=place, choices=features, required=False, initial=line.feature if line else ""
             )
@@ -83,9 +86,22 @@ class TermsForm(forms.Form):
         return [self[name] for name in self.add_on_keys]
 
     @property
-    def limit_fields(self) -> list[tuple[forms.BoundField, forms.BoundField, forms.BoundField, forms.BoundField]]:
-        """The rows of own limits."""
-        return [(self[f"feature_{n}"], self[f"rule_{n}"], self[f"limit_{n}"], self[f"soft_{n}"]) for n in self.limit_rows]
+    def limit_fields(self) -> list[LimitFields]:
+        """The rows of own limits that it has."""
+        return [self._row(number) for number in self.limit_rows[: self.held_limits]]
+
+    @property
+    def spare_fields(self) -> list[LimitFields]:
+        """Empty rows for further own limits."""
+        return [self._row(number) for number in self.limit_rows[self.held_limits :]]
+
+    @property
+    def has_new_limits(self) -> bool:
+        """Whether somebody typed into the empty rows."""
+        return any(bool(field.value()) for field, *_ in self.spare_fields)
+
+    def _row(self, number: int) -> LimitFields:
+        return (self[f"feature_{number}"], self[f"rule_{number}"], self[f"limit_{number}"], self[f"soft_{number}"])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

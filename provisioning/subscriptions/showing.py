@@ -12,6 +12,7 @@ from integrations.salesforce import links
 from integrations.salesforce.ids import is_id
 from provisioning.entitlements.deciding import instant_json
 from provisioning.models import Subscription, SubscriptionEvent, Term
+from provisioning.subscriptions.naming import Zones
 from provisioning.subscriptions.recording import with_contents
 from provisioning.subscriptions.resolving import resolved_of
 from provisioning.subscriptions.terms import LABELS, end_of, status_of, term_at, trial_expired
@@ -128,15 +129,16 @@ class Shown(NamedTuple):
     ends_at: datetime | None
     account_url: str | None
     opportunity_url: str | None
+    zone: str  # in which its days begin, "" when nobody knows it
 
 
-def shown(row: Subscription, *, now: datetime) -> Shown:
-    """The row for a list or the head of its page; read it through `with_terms`."""
+def shown(row: Subscription, *, now: datetime, zones: Zones | None = None) -> Shown:
+    """The row for a list or the head of its page; read it through `with_terms`. `zones` is shared between rows of a list."""
     status = status_of(row, now)
     tone, icon = BADGES[status]
     held = terms_in_force(row, now)
     words = terms_words(resolved_of(held)) if held else ""
     return Shown(
         row, status, status_label(row, now), tone, icon, words, end_of(row), record_url(row, row.account_id),
-        record_url(row, row.opportunity_id),
+        record_url(row, row.opportunity_id), (zones or Zones()).of(row.org),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations.access import Refusal, access
@@ -19,7 +20,7 @@ from provisioning.automations.authoring import BadAutomation, Draft
 from provisioning.automations.conditions import OPERATORS, WORDS
 from provisioning.automations.placeholders import CATALOGUE
 from provisioning.automations.stages import Choices, read_choices
-from provisioning.automations.words import Words, words_of
+from provisioning.automations.words import WHAT, Words, words_of
 from provisioning.intent import picking, preflight
 from provisioning.intent.lines import DealGone, TooManyLines
 from provisioning.models import Automation
@@ -178,7 +179,8 @@ def _show(
     groups = [(kind, [(name, WORDS[name]) for name in names]) for kind, names in OPERATORS.items()]
     context = {
         "row": row, "org": org, "orgs": orgs_to_show(request), "form": form, "choices": choices, "trouble": trouble,
-        "triggers": Automation.Trigger.choices, "stages": choices.stages if choices else [], "operators": groups,
+        "triggers": [(each.value, capfirst(WHAT[each])) for each in Automation.Trigger],
+        "stages": choices.stages if choices else [], "operators": groups,
         "methods": ("POST", "PUT", "PATCH", "GET", "DELETE"), "catalogue": CATALOGUE, "dirty": request.method == "POST",
         **(tried or {}),
     }  # fmt: skip

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from integrations.access import Refusal, access
+from integrations.access import Refusal, access, has_role
 from integrations.fresh import fresh_login
 from integrations.models import SalesforceOrg
 from integrations.orgs.states import NotConnected
@@ -32,11 +32,12 @@ LABELS = {
     "opportunity_url_field": "Field for the subscription URL, on the opportunity",
     "start_field": "Field with the start date", "term_field": "Field with the term in months",
     "unmapped_lines": "When a line has no mapping", "lost_trials": "When a deal with a running trial is lost",
-    "trial_days": "Length of a trial in days",
+    "trial_days": "Length of a trial in days", "require_signature": "Accept signed calls only",
 }  # fmt: skip
 HELP = {
     "start_field": "On the line or the opportunity. Empty: the close date counts, where no quote or contract says more.",
     "term_field": "On the opportunity. Empty: what is sold has no end, where no line, quote or contract says more.",
+    "require_signature": "The flow templates and outbound messages cannot sign; only Apex code or a program between can.",
 }
 TYPES_HELP = "One on each line. Empty: {}. With CPQ its own marks decide first."
 MOST_TYPES = 50
@@ -70,7 +71,15 @@ class SettingsForm(forms.ModelForm):
 
     class Meta:
         model = ProvisioningSettings
-        fields = (*FIELDS, "amendment_types", "renewal_types", "unmapped_lines", "trial_days", "lost_trials")
+        fields = (
+            *FIELDS,
+            "amendment_types",
+            "renewal_types",
+            "unmapped_lines",
+            "trial_days",
+            "lost_trials",
+            "require_signature",
+        )
         labels = LABELS
         help_texts = HELP
 
@@ -97,6 +106,8 @@ def settings(request: HttpRequest, org_id: int) -> HttpResponse:
     form = SettingsForm(request.POST or None, instance=connection.peek_settings(org))
     if request.method == "POST" and form.is_valid():
         changes = {name: form.cleaned_data[name] for name in form.Meta.fields}
+        if not has_role(request.user, "admin"):  # who may call is decided by those who make keys
+            changes.pop("require_signature")
         connection.save_settings(connection.settings_of(org), changes, actor=request.user, now=timezone.now())
         messages.success(request, "Saved. Deals that wait for a person are tried again with it.")
         return redirect("provisioning:settings", org_id=org.pk)

@@ -5,18 +5,23 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations.access import Refusal, access
+from integrations.audit import address_of, record
+from integrations.exports import stream_csv
 from integrations.models import Customer
 from provisioning.entitlements import promotions
 from provisioning.entitlements.access import load_access
 from provisioning.entitlements.deciding import CustomerAccess, Decision, decide, decide_all
 from provisioning.entitlements.wording import has_words, reason_words, source_words
+from provisioning.metering import charting
 from provisioning.models import Feature, PromotionalGrant, Provision, Subscription, SubscriptionEvent
 from provisioning.subscriptions.forms import GrantForm, TryForm
+from provisioning.subscriptions.naming import Zones
 from provisioning.subscriptions.resolving import BadTerms
 from provisioning.subscriptions.showing import shown, with_terms
 
@@ -45,14 +50,47 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
     listed = list(events.order_by("-id")[:MOST_EVENTS])
     provisions = Provision.objects.in_bulk([each.provision_id for each in listed if each.provision_id])
     grants = PromotionalGrant.objects.filter(customer=found).select_related("feature", "granted_by")[:MOST_GRANTS]
+    zones = Zones()
     context = {
         "customer": found, "lines": [_line(each) for each in decide_all(facts, now)],
-        "subscriptions": [shown(each, now=now) for each in rows],
+        "subscriptions": [shown(each, now=now, zones=zones) for each in rows],
         "grants": [(each, _is_in_force(each, now)) for each in grants],
         "events": [(each, provisions.get(each.provision_id or 0)) for each in listed],
         "features": Feature.objects.order_by("name"), "grant": GrantForm(), "now": now, **_tried(request, found, facts, now),
+        **_drawn(request, found, facts, now),
     }  # fmt: skip
     return render(request, "provisioning/customer.html", context)
+
+
+def _drawn(request: HttpRequest, found: Customer, facts: CustomerAccess, now: datetime) -> dict[str, Any]:
+    """The chart of the feature and the span that stand in the address, else of the first one that was used."""
+    given = [each.feature.key for each in decide_all(facts, now)]
+    features = charting.charted(found.pk, given)
+    days = _span(request)
+    wanted = request.GET.get("usage", "")
+    chosen = next((each for each in features if each.key == wanted), None)
+    if chosen is None and features:
+        used = {key for key, _ in facts.usage}
+        chosen = next((each for each in features if each.key in used), features[0])
+    over_time = charting.usage_over_time(found.pk, chosen, days=days, now=now) if chosen is not None else None
+    return {"metered": features, "over_time": over_time, "span": days, "spans": charting.SPANS}
+
+
+def _span(request: HttpRequest) -> int:
+    given = request.GET.get("days", "")
+    return int(given) if given in {str(each) for each in charting.SPANS} else charting.SPANS[1]
+
+
+@require_safe
+@access("analyst")
+def usage_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """What the chart shows: the days of one feature."""
+    found = get_object_or_404(Customer, pk=pk, erased_at=None)
+    feature = get_object_or_404(Feature, key=request.GET.get("usage", "").replace("\0", ""), kind=Feature.Kind.METERED)
+    record("export.usage", actor=request.user, target=f"customer {found.pk}, {feature.key}", address=address_of(request))
+    shown = charting.usage_over_time(found.pk, feature, days=_span(request), now=timezone.now())
+    rows = ((found.external_id, feature.key, each.day, each.used, each.count) for each in shown.days)
+    return stream_csv("usage", ["customer_id", "feature", "day_utc", "used", "count_of_window"], rows)
 
 
 def _line(decision: Decision) -> Line:

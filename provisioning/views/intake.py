@@ -1,10 +1,12 @@
 """`POST /api/v1/provisioning/salesforce/`: where a flow's callout and outbound messages of an org arrive.
 
 No session and no CSRF: the key is the only way in, in `Authorization: Bearer|Api-Key ...`, in `X-Api-Key`, or, for outbound
-messages, which cannot send headers, at the end of the address. No body is read before the key is known to be right.
+messages, which cannot send headers, at the end of the address. A caller that can sign sends a signature instead (S-080). No
+body is read before the key is known.
 """
 
 import time
+from datetime import datetime
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,9 +16,10 @@ from django.views.decorators.http import require_POST
 
 from integrations import audit
 from integrations.access import access
-from provisioning.connection import find_key
+from integrations.orgs.vault import VaultLocked
+from provisioning.connection import PREFIX_LENGTH, find_key, find_signers
 from provisioning.models import Provision, ProvisioningSettings
-from provisioning.provision import intake, messages
+from provisioning.provision import intake, messages, signing
 from provisioning.provision.intake import Reply
 
 MOST_BYTES = 1024 * 1024
@@ -32,21 +35,56 @@ def receive(request: HttpRequest, key: str = "") -> HttpResponse:
     """Take a call of an org; the answer says what became of each deal."""
     clock, now, address = time.monotonic(), timezone.now(), audit.address_of(request)
     is_xml = request.content_type in XML_TYPES
-    settings = find_key(_presented(request) or key, now=now)
+    signed, keys = signing.read(request.headers), list[str]()
+    try:
+        settings, keys = _settings_of(request, signed, key, now)
+    except VaultLocked:
+        return _answer(Reply(503, "locked", "Signatures cannot be checked now; send it again later."), is_xml=is_xml)
     if settings is None:
         refusal = Reply(401, "wrong_key", "This integration key is unknown, or was replaced or revoked.")
         _note_stranger(refusal, address, is_xml, clock)
         return _answer(refusal, is_xml=is_xml)
     body, refusal = _read(request)
     if refusal is None:
+        refusal = _doubt(settings, signed, body, keys, now)
+        if refusal is not None and refusal.verdict in signing.FROM_ANYBODY:
+            _note_stranger(refusal, address, is_xml, clock)
+            return _answer(refusal, is_xml=is_xml)
+    if refusal is None:
         try:
             source, hint = intake.read_message(body, is_xml=is_xml)
         except messages.BadMessage as bad:
             refusal = Reply(400, bad.code, bad.message)
         else:
-            return _answer(intake.handle(settings, hint, source=source, address=address, now=now), is_xml=is_xml)
+            message_id = signed.delivery if signed else ""
+            reply = intake.handle(settings, hint, source=source, address=address, now=now, message_id=message_id)
+            return _answer(reply, is_xml=is_xml)
     _note(refusal, settings, address, is_xml, clock)
     return _answer(refusal, is_xml=is_xml)
+
+
+def _settings_of(
+    request: HttpRequest, signed: signing.Signed | None, key: str, now: datetime
+) -> tuple[ProvisioningSettings | None, list[str]]:
+    """The connection that the key belongs to, and what a signature is checked with."""
+    presented = _presented(request) or key
+    if signed is None:
+        return find_key(presented, now=now), []
+    if presented and find_key(presented, now=now) is None:
+        return None, []
+    return find_signers(signed.key or presented[:PREFIX_LENGTH], now=now) or (None, [])
+
+
+def _doubt(
+    settings: ProvisioningSettings, signed: signing.Signed | None, body: bytes, keys: list[str], now: datetime
+) -> Reply | None:
+    """What stands against the signature, or against having none."""
+    if signed is None:
+        if not settings.require_signature:
+            return None
+        return Reply(401, "unsigned", f"This connection takes signed calls only; sign with {signing.SIGNATURE}.")
+    doubt = signing.doubt_of(signed, body, keys=keys, now=now)
+    return Reply(401, doubt.code, doubt.message) if doubt else None
 
 
 def _presented(request: HttpRequest) -> str:

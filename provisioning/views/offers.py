@@ -11,7 +11,8 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from integrations.access import Refusal, access
-from provisioning.catalogue import authoring, checking, finding, holders, moving, queries
+from integrations.models import Run
+from provisioning.catalogue import authoring, checking, finding, holders, move_job, moving, queries
 from provisioning.catalogue.checking import CatalogueProblems
 from provisioning.catalogue.contents import Contents, differences, line_words, price_words
 from provisioning.catalogue.forms import DraftEditor, OfferForm
@@ -207,7 +208,8 @@ def offer_move(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     if request.method == "POST":
         return _move(request, found, version, now)
     return render(request, "provisioning/catalogue/move.html", {
-        "offer": found, "version": version, "groups": moving.preview_move(version, now=now), "most": moving.MOST_MOVED,
+        "offer": found, "version": version, "groups": moving.preview_move(version, now=now),
+        "moving": Run.objects.filter(job=move_job.JOB, state__in=Run.ACTIVE).first(),
     })  # fmt: skip
 
 
@@ -216,12 +218,10 @@ def _move(request: HttpRequest, found: Offer, version: OfferVersion, now: dateti
     if not chosen:
         messages.error(request, "Choose whom to move.")
         return redirect("provisioning:offer_move", pk=found.pk, number=version.number)
-    done = moving.move_subscriptions(version, versions=chosen, actor=request.user, now=now)
-    if done.moved:
-        messages.success(request, f"{done.moved:,} moved to version {version.number}.")
-    for key, why in done.refused[:5]:
-        messages.error(request, f"{key} was not moved: {why}")
-    if done.left:
-        messages.warning(request, f"{done.left:,} are left. Press again to go on.")
+    try:
+        run = move_job.ask_move(version, versions=chosen, actor=request.user, now=now)
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
         return redirect("provisioning:offer_move", pk=found.pk, number=version.number)
-    return redirect("provisioning:offer", pk=found.pk)
+    messages.success(request, f"Customers are moved to version {version.number} of {found}. This page shows how far it is.")
+    return redirect("integrations:run", pk=run.pk)

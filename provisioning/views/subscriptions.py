@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -21,6 +22,7 @@ from provisioning.models import Product, Provision, Subscription
 from provisioning.subscriptions import changes, endings
 from provisioning.subscriptions.finding import SORTS, STATES, subscriptions_like
 from provisioning.subscriptions.forms import CancelForm, ExtendForm, TermsForm
+from provisioning.subscriptions.naming import Zones
 from provisioning.subscriptions.previewing import Difference, preview
 from provisioning.subscriptions.resolving import BadTerms, resolved_of
 from provisioning.subscriptions.showing import shown, terms_in_force, with_terms
@@ -51,8 +53,9 @@ def subscriptions(request: HttpRequest) -> HttpResponse:
     chosen = {name: request.GET.get(name, "") for name in ("search", "status", "product", "customer")}
     sort = sort_of(request.GET.get("sort", ""), SORTS)
     page = Paginator(with_terms(subscriptions_like({**chosen, "sort": sort}, now=now)), PAGE).get_page(request.GET.get("page"))
+    zones = Zones()
     context = {
-        "page": page, "rows": [shown(each, now=now) for each in page.object_list], "chosen": chosen, "sort": sort,
+        "page": page, "rows": [shown(each, now=now, zones=zones) for each in page.object_list], "chosen": chosen, "sort": sort,
         "states": {each: each.replace("_", " ").capitalize() for each in STATES}, "products": Product.objects.all(),
     }  # fmt: skip
     return render(request, "provisioning/subscriptions/list.html", context)
@@ -67,10 +70,11 @@ def subscriptions_csv(request: HttpRequest) -> HttpResponseBase:
     sort = sort_of(request.GET.get("sort", ""), SORTS)
     record("export.subscriptions", actor=request.user, target="subscriptions", address=address_of(request))
     rows = with_terms(subscriptions_like({**chosen, "sort": sort}, now=now)).iterator(chunk_size=500)
+    zones = Zones()
     lines = (
         [row.key, row.customer.external_id, row.customer.name, row.product.key, one.status, one.terms, row.starts_at,
          row.ends_at, row.trial_ends_at, row.cancelled_at, row.account_id, row.opportunity_id]
-        for row in rows if (one := shown(row, now=now))
+        for row in rows if (one := shown(row, now=now, zones=zones))
     )  # fmt: skip
     return stream_csv("subscriptions", CSV_HEADER, lines)
 
@@ -83,11 +87,13 @@ def subscription(request: HttpRequest, key: str) -> HttpResponse:
     held = terms_in_force(row, now)
     status = status_of(row, now)
     events = list(row.events.select_related("actor")[:MOST_EVENTS])
+    terms = list(row.terms.all())
+    replaced = {one.pk for one, following in pairwise(terms) if one.effective_at == following.effective_at}
     provisions = Provision.objects.in_bulk([each.provision_id for each in events if each.provision_id])
     context = {
         "row": shown(row, now=now), "subscription": row, "status": status, "runs": status in RUNNING,
         "held": resolved_of(held) if held else None, "held_term": held,
-        "terms": [(each, resolved_of(each)) for each in row.terms.all()],
+        "terms": [(each, resolved_of(each), each.pk in replaced) for each in terms],
         "events": [(each, provisions.get(each.provision_id or 0)) for each in events],
         "is_trial": row.trial_ends_at is not None and row.converted_at is None, "end": end_of(row),
         "cancel": CancelForm(), "extend": ExtendForm(initial={"trial_ends_at": row.trial_ends_at}),

@@ -199,3 +199,18 @@ def test_a_check_is_never_answered_with_a_remembered_list(caller, acme):
     caller.get(LIST, "customer=acme")
     for query in ("list?customer=acme", "%0Acustomer=acme"):
         assert caller.get(CHECK, query)[0] == 400
+
+
+def test_answers_from_memory_carry_what_a_program_needs_and_nothing_for_pages(caller, acme):
+    for _ in range(2):
+        _, headers, _ = caller.get(CHECK, "customer=acme&feature=feature-sso")
+        assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert not {"Allow", "Referrer-Policy", "Cross-Origin-Opener-Policy"} & set(headers)
+
+
+def test_a_refusal_keeps_every_header_of_djangos(caller, acme):
+    status, refused, _ = caller.get(CHECK, "customer=acme")
+    assert status == 400
+    assert {"Allow", "X-Frame-Options", "Referrer-Policy"} <= set(refused)
+    assert "script-src" in refused["Content-Security-Policy"]

@@ -134,7 +134,7 @@ def test_st_d5_a_sale_never_takes_away_what_the_customer_has() -> None:
     held = subscription(terms(seats=10, add_ons={"addon-support": 3, "addon-storage": 1}))
     made = intent(deal(line(1, "addon-support", 2)), running=(held,))
     assert made.subscriptions[0].terms == terms(seats=10, add_ons={"addon-support": 5, "addon-storage": 1})
-    assert made.notes == ("addon-support: 3 becomes 5.",)
+    assert made.notes == ("Support: 3 becomes 5.",)
     stated = intent(deal(line(1, "addon-support", 2)), trigger="amendment", running=(held,))
     assert stated.subscriptions[0].terms == terms(seats=10, add_ons={"addon-support": 2, "addon-storage": 1})
 

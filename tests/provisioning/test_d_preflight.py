@@ -35,7 +35,7 @@ def test_st_d4_preflight_says_before_closing_what_would_fail_and_where(office: O
     empty = sold(office)
     found = check(office, good, bad, empty)
     assert found[good].sentence.startswith(
-        "Closed today, this would provision a new subscription: plan-pro with 5 seats, 1 addon-support"
+        "Closed today, this would provision a new subscription of CRM: Pro with 5 seats, 1 × Support, from "
     )
     assert (found[bad].state, found[bad].problems[0].line) == ("blocked", 3)
     assert "would fail: Line 3 (Unmapped) is unmapped." in found[bad].sentence
@@ -197,7 +197,7 @@ def test_st_34_editor_tries_on_a_real_deal_without_saving(operator: Office) -> N
                      url="https://api.acme.example.com/w", body='{"id": "{{ opportunity.Id }}"}',
                      **{"condition-0-remove": "1"}, subscription_path="ids[0]", sample='{"ids": ["ws-9"]}'),
     ).content.decode()  # fmt: skip
-    assert "plan-pro with 4 seats" in tried
+    assert "Pro with 4 seats" in tried
     assert "https://api.acme.example.com/w" in tried
     assert "crm: ws-9" in tried
     assert not Automation.objects.filter(name="Large deals").exists()
@@ -207,7 +207,7 @@ def test_preflight_page_and_csv(operator: Office) -> None:
     soon = operator.deal(("plan-pro", 2), name="Soonest", CloseDate="2020-01-01")
     operator.deal(("", 2), name="Broken", CloseDate="2020-01-02")
     page = operator.browser.get("/provisioning/preflight/?text=Soonest").content.decode()
-    assert "plan-pro with 2 seats" in page
+    assert "Pro with 2 seats" in page
     assert soon in page
     assert "leads nowhere" in page
     blocked = operator.browser.get("/provisioning/preflight/?state=blocked&text=Broken").content.decode()
@@ -222,7 +222,7 @@ def test_dry_run_page_finds_deals_by_name(operator: Office) -> None:
     listed = operator.browser.get("/provisioning/dry-run/?opportunity=100%25+deal").content.decode()
     assert made in listed
     shown = operator.browser.get(f"/provisioning/dry-run/?opportunity={made}").content.decode()
-    assert "plan-pro with 2 seats" in shown
+    assert "Pro with 2 seats" in shown
     gone = operator.browser.get("/provisioning/dry-run/?opportunity=006000000000ZZZ").content.decode()
     assert "does not exist" in gone
 

@@ -236,3 +236,14 @@ def test_i_02_a_worker_killed_after_the_callout_is_taken_over_without_a_second_o
     office.work()
     assert (office.provision(deal).state, len(product.seen)) == ("done", 1)
     assert office.subscription(deal).key == "plan-42"
+
+
+def test_st_31_the_customer_of_a_won_deal_is_provisioned_once_with_the_name_of_its_account(office):
+    account = office.account("Harbor Foods Ltd")
+    answer = office.call(office.deal(("plan-pro", 3), account=account, stage=WON)).json()
+    made = Customer.objects.get(external_id=answer["customer_id"])
+    assert made.name == "Harbor Foods Ltd"
+    provision = Provision.objects.get()
+    assert (provision.customer, provision.steps.get(name="customer").state) == (made, "done")
+    office.call(office.deal(("plan-mail", 1), account=account, name="Mail", stage=WON))
+    assert Customer.objects.filter(name="Harbor Foods Ltd").count() == 1

@@ -66,6 +66,55 @@ def test_st_d14_both_paths_provision_once_and_the_page_says_so(office, cast, cli
     assert not queries.has_both_paths(office.org, office.settings, now=quiet)
 
 
+def test_st_38_the_overview_names_two_ways_that_told_of_the_same_deal_and_only_then(office, cast, client):
+    first, second = (office.deal(("plan-pro", 3), stage=WON) for _ in range(2))
+    client.force_login(cast.marsha)
+    office.call(first)
+    office.message(second)
+    assert b'data-notice="told-twice"' not in client.get("/provisioning/").content
+    office.message(first)
+    page = client.get("/provisioning/").content.decode()
+    assert 'data-notice="told-twice"' in page
+    assert "By flow callout (last " in page
+    assert "and by outbound message (last " in page
+    later = timezone.now() + timedelta(hours=25)
+    assert queries.calls_twice(office.org, now=later) == []
+
+
+def win_many(office, count: int) -> set[str]:
+    """So many deals, won when they are made."""
+    values = {"attributes": {"type": "Opportunity"}, "StageName": WON, "CloseDate": str(NOW.date())}
+    made: set[str] = set()
+    for start in range(0, count, 200):
+        records = [{**values, "Name": f"Deal {number}"} for number in range(start, min(start + 200, count))]
+        answer = office.salesforce.request("POST", "composite/sobjects", json={"allOrNone": True, "records": records})
+        made |= {each["id"] for each in answer.data}
+    return made
+
+
+def test_i_03_more_changed_deals_than_a_page_are_all_found_once_also_when_a_page_fails(office):
+    office.poll()
+    office.demo.settings(query_page_size=200)
+    deals = win_many(office, 450)
+    before = office.settings.polled_until
+    office.demo.fault(path="/query/01g", times=20, status=503)  # the address of every further page
+    cut = office.poll()
+    first = set(Provision.objects.values_list("opportunity_id", flat=True))
+    assert (bool(cut.trouble), len(first), cut.rows) == (True, 200, 200)
+    assert office.settings.polled_until >= before
+    office.demo.no_faults()
+    office.demo.forget_calls()
+    found = office.poll()
+    pages = [call["path"] for call in office.demo.calls("/query/01g")]
+    assert (found.trouble, len(pages)) == ("", found.calls - 1)
+    assert len(pages) >= 2
+    assert found.opened == 250
+    assert set(Provision.objects.values_list("opportunity_id", flat=True)) == deals
+    assert Provision.objects.count() == 450
+    again = office.poll()
+    assert (again.opened, Provision.objects.count()) == (0, 450)
+
+
 def test_st_d1_deals_won_before_the_connection_was_watched_are_left_alone(office):
     deal = office.deal(("plan-pro", 3), stage=WON)
     later = timezone.now() + timedelta(hours=1)

@@ -246,10 +246,7 @@ def test_st_07_and_st_d12_amendment_changes_from_its_date_and_keeps_usage(acme):
     assert ask(acme, "sso").granted
     assert ask(acme, "sso", at=when).reason == "revoked"
     assert Subscription.objects.count() == 1
-    assert (
-        made.events.first().sentence
-        == "From Mar 15, 2026 12:00 UTC: addon-calls none → 4; feature-sso as the plan says → revoked."
-    )
+    assert made.events.first().sentence == "From Mar 15, 2026 12:00 UTC: Calls none → 4; Sso as the plan says → taken away."
 
 
 def feature(key: str) -> int:

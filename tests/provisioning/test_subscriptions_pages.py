@@ -99,7 +99,7 @@ def test_st_d15_and_st_39_pages_link_to_account_and_opportunity(operator, acme, 
 def test_one_shows_terms_limits_and_timeline(operator, acme):
     made = subscribe(acme, add_ons={"addon-calls": 2}, overrides={"projects": 7, "sso": "revoked"}, now=timezone.now())
     page = text(operator.get(f"{BASE}/subscriptions/{made.key}/"))
-    for words in ("Active", "2 × ", "taken away", "Subscription from", "own entitlement"):
+    for words in ("Active", "2 × ", "taken away", "Subscription from", "own limit"):
         assert words in page
     assert operator.get(f"{BASE}/subscriptions/sub-none/").status_code == 404
 

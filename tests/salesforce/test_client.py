@@ -283,6 +283,32 @@ def test_r_022_certificate_of_another_authority_is_refused_at_once(tmp_path, nap
         server.close()
 
 
+CERTIFICATES = {
+    "good": {}, "expired": {"days": (-9, -1)}, "not valid yet": {"days": (1, 9)}, "another host": {"host": "login.salesforce.com"},
+    "another address": {"host": "127.0.0.2"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_r_022_a_certificate_that_is_expired_or_of_another_host_is_refused_although_its_authority_is_trusted(
+    tmp_path, naps, monkeypatch, name
+):
+    server = tls_server(tmp_path, **CERTIFICATES[name])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+    try:
+        server.tell("/limits", Told(data={"x": 1}))
+        client = Client(HeldTokens(server.url), demo_origin=server.url, retry=Retry(sleep=naps))
+        if name == "good":
+            assert client.limits() == {"x": 1}
+            return
+        with pytest.raises(e.TlsRefused):
+            client.limits()
+        assert naps.seconds == []
+        assert server.seen == [], "the token never left"
+    finally:
+        server.close()
+
+
 def test_r_031_tls_connection_that_is_cut_is_asked_again(tmp_path, naps, monkeypatch):
     server = tls_server(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
@@ -303,7 +329,8 @@ def test_proxies_of_the_environment_are_not_used_for_the_demo_org(server, client
     assert client.limits() == {"ok": 1}
 
 
-def tls_server(folder):
+def tls_server(folder, *, host="127.0.0.1", days=(-1, 1)):
+    """A server with a certificate of its own for `host`, valid within `days` from now."""
     import ipaddress
     import ssl
     from datetime import UTC, datetime, timedelta
@@ -314,11 +341,12 @@ def tls_server(folder):
     from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    place = x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+    alternative = x509.SubjectAlternativeName([place])
     now = datetime.now(UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    builder = builder.serial_number(1).not_valid_before(now + timedelta(days[0])).not_valid_after(now + timedelta(days[1]))
     builder = builder.add_extension(alternative, critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     pem = folder / "server.pem"

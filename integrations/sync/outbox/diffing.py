@@ -128,8 +128,9 @@ def accept_statement(placed: Placed, others: Sequence[str], *, unsure: bool) -> 
 
 def unsure_statement(placed: Placed, others: Sequence[str]) -> str:
     """Rows of the accepted table for what may or may not have been written: the old values, with the sent fields in doubt."""
-    names = " || ".join(
-        f"CASE WHEN {sign('s.sent_', n)} THEN {quote_text(column.name + ' ')} ELSE '' END" for n, column in placed
+    names = " || ".join(  # each name once: only then does an answer remove it
+        f"CASE WHEN {sign('s.sent_', n)} AND NOT ({_in_doubt(column)}) THEN {quote_text(column.name + ' ')} ELSE '' END"
+        for n, column in placed
     )
     every = [column.name for _, column in placed] + list(others)
     values = "".join(f", a.{quote_name(name)} AS {quote_name(name)}" for name in every)
