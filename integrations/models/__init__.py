@@ -3,6 +3,7 @@
 from integrations.models.access import ApiKey
 from integrations.models.alerts import Alert, AlertChannel, AlertDelivery
 from integrations.models.audit import AuditEntry
+from integrations.models.configuration import AppliedConfiguration
 from integrations.models.customers import Attribute, Customer, CustomerAlias, EndUser, Entity, LinkEvent, MatchState, RecordLink
 from integrations.models.lake import Erasure, LakeFile, LakeTable
 from integrations.models.mappings import Mapping, MappingVersion
@@ -17,6 +18,7 @@ __all__ = [
     "AlertDelivery",
     "ApiKey",
     "ApiUsage",
+    "AppliedConfiguration",
     "Attribute",
     "AuditEntry",
     "Backfill",

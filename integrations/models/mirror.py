@@ -116,6 +116,7 @@ class MirrorField(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
     reason = models.TextField(blank=True, help_text="Why it is left out, for a person.")
     needed_by = models.JSONField(default=list, blank=True)
+    hashed = models.BooleanField(default=False, help_text="Only a keyed digest of its values is kept.")
     since = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -80,6 +80,7 @@ class SalesforceOrg(models.Model):
     )
     billing_enabled = models.BooleanField("billing", default=True, help_text="Switch of the billing domain.")
     provisioning_enabled = models.BooleanField("provisioning", default=True, help_text="Switch of the provisioning domain.")
+    analytics_enabled = models.BooleanField("analytics", default=True, help_text="Switch of the analytics domain.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -47,7 +47,11 @@ def columns_to_read(mirror: MirrorObject, info: ObjectInfo) -> list[Column]:
     kinds = dict(lake_tables.columns_of(table))
     readable = mirror.fields.exclude(state__in=[MirrorField.State.GONE, MirrorField.State.LEFT_OUT])
     plan = choose_fields(info, [*ALWAYS, *readable.values_list("name", flat=True)])
-    return [replace(column, kind=kinds[column.name]) for column in plan.columns if column.name in kinds]
+    secret = set(mirror.fields.filter(hashed=True).values_list("name", flat=True))
+    return [
+        replace(column, kind=kinds[column.name], hashed=column.name in secret)
+        for column in plan.columns if column.name in kinds
+    ]  # fmt: skip
 
 
 def fetch_records(

@@ -7,12 +7,16 @@ reason, and never with the value (I-06, I-10, S-115). Empty is null, as Salesfor
 """
 
 import csv
+import hashlib
+import hmac
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
+
+from django.conf import settings
 
 from integrations.lake.types import DIGITS, PLACES, arrow_type
 from integrations.salesforce.errors import UnexpectedAnswer
@@ -110,7 +114,7 @@ def _read_chunk(chunk: bytes | memoryview, header: Sequence[str], columns: Seque
 
     try:
         rows = _with_clocks(_parse(chunk, header, columns), columns)
-        return Typed(_with_long_ids(rows, columns))
+        return Typed(_with_digests(_with_long_ids(rows, columns), columns))
     except (pa.ArrowInvalid, _Misfit) as error:
         if "CSV parse error" in str(error):
             raise DamagedPage("A result page is cut or has rows of another length.", code="BAD_CSV") from None
@@ -199,7 +203,7 @@ def convert_texts(batch: "pa.RecordBatch", columns: Sequence[Column], *, object_
             reasons |= {row: reason for row, reason in failed.items() if row not in reasons}
             converted = pa.array(values, arrow_type(column.kind))
         arrays.append(converted)
-    rows = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    rows = _with_digests(pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns]), columns)
     ids = batch.column("Id").to_pylist() if "Id" in batch.schema.names else [None] * batch.num_rows
     rows, reasons = _check_ids(rows, columns, ids, reasons)
     bad = tuple(BadRow(_shown_id(ids[row]), "not_mirrored", f"{object_}.{reasons[row]}") for row in sorted(reasons))
@@ -279,6 +283,25 @@ def _clocks(texts: "pa.Array") -> "pa.Array":
 
 
 # --- ids -------------------------------------------------------------------------------------------------------------------
+
+
+def _with_digests(batch: "pa.RecordBatch", columns: Sequence[Column]) -> "pa.RecordBatch":
+    """Fields that are kept as digests (FZ-D13): equal values, in any case and with blanks around, give equal digests."""
+    import pyarrow as pa
+
+    for place, column in enumerate(columns):
+        if column.hashed and column.kind == "text":
+            texts = batch.column(column.name).to_pylist()
+            known = {text: digest_of_value(text) for text in set(texts) if text is not None}
+            digests = pa.array([None if text is None else known[text] for text in texts], pa.string())
+            batch = batch.set_column(place, column.name, digests)
+    return batch
+
+
+def digest_of_value(text: str) -> str:
+    """HMAC-SHA256 under the installation's key, 64 hexadecimal digits: nobody without the key can try values."""
+    key = hashlib.sha256(b"mirrored value " + settings.SECRET_KEY.encode()).digest()
+    return hmac.new(key, text.strip().casefold().encode(), hashlib.sha256).hexdigest()
 
 
 def _with_long_ids(batch: "pa.RecordBatch", columns: Sequence[Column]) -> "pa.RecordBatch":

@@ -19,12 +19,16 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Fields of one object that a domain asks for. `since_months` is how far the first read goes back; None = everything."""
+    """Fields of one object that a domain asks for. `since_months` is how far the first read goes back; None = everything.
+
+    `hashed` are those of the fields that it wants as digests only; a field is kept in clear when another domain needs it so.
+    """
 
     domain: str
     object: str
     fields: tuple[str, ...] = ()
     since_months: int | None = USUAL_MONTHS
+    hashed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class ObjectNeed:
     fields: dict[str, tuple[str, ...]]
     domains: tuple[str, ...]
     since_months: int | None = USUAL_MONTHS
+    hashed: tuple[str, ...] = ()
 
 
 Provider = Callable[[SalesforceOrg], Iterable[Need]]
@@ -67,13 +72,17 @@ def merge_needs(needs: Iterable[Need]) -> dict[str, ObjectNeed]:
     fields: dict[str, dict[str, tuple[str, dict[str, None]]]] = {}
     months: dict[str, list[int | None]] = {}
     domains: dict[str, dict[str, None]] = {}
+    hashed: dict[str, dict[str, bool]] = {}
     for need in needs:
         key = _checked(need.object, "an object").lower()
         spelled.setdefault(key, need.object)
         months.setdefault(key, []).append(need.since_months)
         domains.setdefault(key, {})[need.domain] = None
         wanted = fields.setdefault(key, {name.lower(): (name, {}) for name in ALWAYS})
+        secret = {name.lower() for name in need.hashed}
         for name in need.fields:
+            wishes = hashed.setdefault(key, {})
+            wishes[name.lower()] = wishes.get(name.lower(), True) and name.lower() in secret
             wanted.setdefault(name.lower(), (name, {}))[1][need.domain] = None
     return {
         name: ObjectNeed(
@@ -81,6 +90,7 @@ def merge_needs(needs: Iterable[Need]) -> dict[str, ObjectNeed]:
             fields={name: tuple(sorted(asking)) for name, asking in fields[key].values()},
             domains=tuple(sorted(domains[key])),
             since_months=None if None in months[key] else max(each for each in months[key] if each is not None),
+            hashed=tuple(sorted(field for field, wish in hashed.get(key, {}).items() if wish)),
         )
         for key, name in sorted(spelled.items())
     }

@@ -65,6 +65,7 @@ def match_fields(mirror: MirrorObject, info: ObjectInfo, need: ObjectNeed, *, no
     """
     plan = planning.choose_fields(info, need.fields)
     asking = {name.lower(): list(domains) for name, domains in need.fields.items()}
+    secret = set(need.hashed)
     known = {field.name.lower(): field for field in mirror.fields.all()}
     wanted = {column.name: "" for column in plan.columns} | plan.left_out | dict.fromkeys(plan.missing, "")
     new: list[MirrorField] = []
@@ -72,8 +73,9 @@ def match_fields(mirror: MirrorObject, info: ObjectInfo, need: ObjectNeed, *, no
         field = known.pop(name.lower(), None)
         if field is None:
             new.append(_new_field(mirror, name, reason, info, asking.get(name.lower(), []), now=now))
+            new[-1].hashed = name.lower() in secret
         else:
-            _keep_field(field, reason, asking.get(name.lower(), []))
+            _keep_field(field, reason, asking.get(name.lower(), []), hashed=name.lower() in secret)
     MirrorField.objects.bulk_create(new, ignore_conflicts=True)
     if known:
         MirrorField.objects.filter(pk__in=[field.pk for field in known.values()]).delete()
@@ -92,12 +94,15 @@ def _new_field(
     return field
 
 
-def _keep_field(field: MirrorField, reason: str, needed_by: list[str]) -> None:
-    before = field.state, field.reason, field.needed_by
+def _keep_field(field: MirrorField, reason: str, needed_by: list[str], *, hashed: bool) -> None:
+    """A field that is hashed from now on, or no longer, is read anew: older values must not stand beside newer ones."""
+    before = field.state, field.reason, field.needed_by, field.hashed
     _set_reason(field, reason)
-    field.needed_by = needed_by
-    if before != (field.state, field.reason, field.needed_by):
-        field.save(update_fields=["state", "reason", "needed_by"])
+    if field.hashed != hashed and field.state == FieldState.ACTIVE:
+        field.state = FieldState.BACKFILLING
+    field.needed_by, field.hashed = needed_by, hashed
+    if before != (field.state, field.reason, field.needed_by, field.hashed):
+        field.save(update_fields=["state", "reason", "needed_by", "hashed"])
 
 
 def _first_state(mirror: MirrorObject) -> str:
@@ -115,8 +120,15 @@ def _set_reason(field: MirrorField, reason: str) -> None:
 def columns_in_lake(mirror: MirrorObject, plan: FieldPlan) -> tuple[Column, ...]:
     """The columns to ask for, typed as the lake has them: a field whose type changed keeps its old kind, and values that
     still fit go on (R-055)."""
-    kinds = tables.kinds_of(mirror.org, mirror.name)
-    return tuple(replace(column, kind=kinds.get(column.name, column.kind)) for column in plan.columns)
+    kinds, secret = tables.kinds_of(mirror.org, mirror.name), hashed_fields(mirror)
+    return tuple(
+        replace(column, kind=kinds.get(column.name, column.kind), hashed=column.name in secret) for column in plan.columns
+    )
+
+
+def hashed_fields(mirror: MirrorObject) -> set[str]:
+    """Names of the fields of which only digests are kept (FZ-D13)."""
+    return set(mirror.fields.filter(hashed=True).values_list("name", flat=True))
 
 
 def note_shape(mirror: MirrorObject, info: ObjectInfo, *, watermark_field: str, note: str) -> None:

@@ -50,6 +50,8 @@ class Column:
     name: str
     type: str
     kind: str
+    hashed: bool = False
+    """Kept as a keyed digest: nobody here can read the value, equal values stay equal."""
 
 
 @dataclass(frozen=True, slots=True)

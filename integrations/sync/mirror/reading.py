@@ -213,6 +213,6 @@ def _needs_from(data: Sequence[dict[str, Any]]) -> dict[str, ObjectNeed]:
     needs = {}
     for each in data:
         fields = {name: tuple(asking) for name, asking in each["fields"].items()}
-        need = ObjectNeed(each["object"], fields, tuple(each["domains"]), each["since_months"])
+        need = ObjectNeed(each["object"], fields, tuple(each["domains"]), each["since_months"], tuple(each.get("hashed", ())))
         needs[need.object] = need
     return needs
