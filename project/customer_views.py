@@ -16,11 +16,13 @@ from integrations.audit import address_of, record
 from integrations.chosen_org import chosen_org
 from integrations.exports import stream_csv
 from integrations.fresh import ask_again, is_fresh
+from integrations.lake.engine import one_engine
 from integrations.models import Customer, EndUser, Entity, LinkEvent, SalesforceOrg
 from integrations.sorting import sort_of
 from integrations.sync.mapping import catalogue
 from integrations.sync.matching import duplicates, explain, links
 from project import customers
+from project.timeline import reading
 
 PAGE = 50
 LARGE_EXPORT = 10_000  # rows; more need a fresh sign-in (S-060)
@@ -94,6 +96,20 @@ def customer(request: HttpRequest, pk: int) -> HttpResponse:
     if found.merged_into_id:
         return redirect("customer", pk=found.merged_into_id)
     return _show_record(request, customers.read_customer(found, user=request.user))
+
+
+@require_safe
+@access("member")
+def customer_timeline(request: HttpRequest, pk: int) -> HttpResponse:
+    """What happened with a customer in all domains, newest first; `?kind=` narrows it."""
+    found = get_object_or_404(Customer, pk=pk, erased_at=None)
+    if found.merged_into_id:
+        return redirect("customer_timeline", pk=found.merged_into_id)
+    kind = reading.known_kind(request.GET.get("kind", ""))
+    with one_engine():
+        page = reading.page_of(reading.timeline_of(found, user=request.user, kind=kind), request.GET.get("page"))
+        context = {"customer": found, "page": page, "entries": list(page.object_list), "kind": kind, "kinds": reading.KINDS}
+    return render(request, "customers/timeline.html", context)
 
 
 @require_safe

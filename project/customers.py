@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -10,7 +11,8 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from billing.queries import summaries_of
-from integrations.access import Person
+from integrations.access import Person, has_role
+from integrations.lake.engine import one_engine
 from integrations.lake.failures import EngineError
 from integrations.masking import hide_people, may_see_people
 from integrations.models import Attribute, Customer, EndUser, Entity, LinkEvent, RecordLink, SalesforceOrg
@@ -21,6 +23,9 @@ from integrations.salesforce.ids import is_id
 from integrations.salesforce.values import read_moment
 from integrations.sorting import order_of
 from integrations.sync.matching import duplicates
+from project import customer_sides
+from project.four_way.audit import findings_of
+from project.timeline.reading import timeline_of
 from provisioning.queries import subscriptions_of
 
 Record = Customer | EndUser
@@ -36,6 +41,7 @@ LINK_STATES = {
 COLUMNS = {"name": Lower("name"), "website": Lower("website"), "email": Lower("email"), "seen": F("last_seen_at")}
 UNDOABLE = (Action.LINKED, Action.MOVED, Action.UNLINKED, Action.LOCKED, Action.UNLOCKED)
 LISTED, CONTESTED = 20, 200
+LATEST = 8  # entries of the timeline on the customer's own page
 MOST_SEGMENTS = 100  # that a page asks for one record
 
 
@@ -160,7 +166,15 @@ def _link_cells(link: RecordLink | None) -> list[object]:
 
 def read_customer(customer: Customer, *, user: Person) -> dict[str, Any]:
     """One customer: identity in both systems, attributes, people, journal of its links."""
+    with one_engine():
+        return _read_customer(customer, user=user, now=timezone.now())
+
+
+def _read_customer(customer: Customer, *, user: Person, now: datetime) -> dict[str, Any]:
     people = customer.end_users.filter(erased_at=None)
+    facts = customer_sides.revenue_of(customer)
+    timeline = timeline_of(customer, user=user, facts=facts)
+    ids = [each for each in customer.links.values_list("salesforce_id", flat=True) if each]
     latest = people.order_by(F("last_seen_at").desc(nulls_last=True), "pk")[:LISTED]
     return {
         "customer": customer,
@@ -169,7 +183,15 @@ def read_customer(customer: Customer, *, user: Person) -> dict[str, Any]:
         "aliases": customer.aliases.order_by("kind", "value"),
         "usage": _usage(customer),
         "billing": summaries_of(customer),
-        "subscriptions": subscriptions_of(customer, now=timezone.now()),
+        "subscriptions": subscriptions_of(customer, now=now),
+        "pipelines": customer_sides.pipelines_of(customer),
+        "entitlements": customer_sides.entitlements_of(customer, now=now),
+        "revenue": facts,
+        "mrr": customer_sides.money_of(facts),
+        "key_results": customer_sides.key_results_of(customer, ids),
+        "findings": findings_of(customer.pk) if has_role(user, "analyst") else [],
+        "timeline": timeline[:LATEST],
+        "timeline_count": len(timeline),
         **_record(customer, Entity.CUSTOMER),
     }
 

@@ -137,9 +137,27 @@
     }
     return true;
   };
+  // Search everywhere: Enter in the box asks the page, so that hits of an earlier text are never opened by mistake.
+  const closeSuggestions = (focus) => {
+    const box = document.getElementById("search-suggestions");
+    if (!box) return;
+    box.replaceChildren();
+    const input = box.closest("form").querySelector("input[type=search]");
+    if (focus) input.blur();
+  };
+  document.addEventListener("click", (event) => {
+    if (!(event.target instanceof Element) || !event.target.closest(".search-box")) closeSuggestions(false);
+  });
+  document.addEventListener("focusin", (event) => {
+    if (!event.target.closest(".search-box")) closeSuggestions(false);
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || movePicker(event)) return;
-    if (event.key === "Enter" && event.target.matches && event.target.matches("[data-picker] input[type=search]")) {
+    if (event.key === "Escape" && event.target.closest && event.target.closest(".search-box")) {
+      closeSuggestions(true);
+      return;
+    }
+    if (event.key === "Enter" && event.target.matches && event.target.matches("[data-picker]:not([data-search]) input[type=search]")) {
       const first = event.target.closest("[data-picker]").querySelector(".picker-item:not(:disabled)");
       if (first) {
         event.preventDefault();
@@ -154,7 +172,7 @@
     }
     if (typing(event.target)) return;
     if (event.key === "/") {
-      const search = document.querySelector("main input[type=search]");
+      const search = document.querySelector("main input[type=search]") || document.querySelector(".search-box input[type=search]");
       if (search) {
         event.preventDefault();
         search.focus();

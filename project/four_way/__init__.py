@@ -1,0 +1,1 @@
+"""The four-way audit: sold, granted, used and billed, compared customer by customer."""

@@ -1,0 +1,65 @@
+"""API of the four-way audit: the findings of the latest comparison."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from integrations.models import Customer
+from integrations.paging import Pages
+from project.four_way import audit
+from project.four_way.audit import Finding, Kind, Severity
+
+FILTERS = [
+    OpenApiParameter("kind", str, enum=[each.value for each in Kind], description="Only this kind"),
+    OpenApiParameter("severity", str, enum=[each.value for each in Severity], description="Only this severity"),
+    OpenApiParameter("customer", int, description="Only this customer, by number"),
+    OpenApiParameter("text", str, description="Part of customer, plan or sentence"),
+]
+
+
+class FoundInSerializer(serializers.Serializer[Any]):
+    """A row behind a finding."""
+
+    side = serializers.ChoiceField(["sold", "granted", "used", "billed"])
+    words = serializers.CharField()
+    url = serializers.CharField(help_text="Path of its page; empty without one.")
+
+
+class DisagreementSerializer(serializers.Serializer[Finding]):
+    """One disagreement between what was sold, granted, used and billed."""
+
+    kind = serializers.ChoiceField([(each.value, each.value) for each in Kind])
+    severity = serializers.ChoiceField([(each.value, each.value) for each in Severity])
+    customer = serializers.IntegerField(
+        allow_null=True, help_text="Number of the customer; null while an account leads to none."
+    )
+    customer_name = serializers.CharField()
+    subject = serializers.CharField(help_text="Plan, add-on, feature or deal that it is about.")
+    sentence = serializers.CharField()
+    amount = serializers.DecimalField(None, None, allow_null=True, help_text="A month's worth at list price; null = unknown.")
+    currency = serializers.CharField()
+    rows = FoundInSerializer(many=True)
+
+
+class FourWayAuditViewSet(viewsets.GenericViewSet):
+    """Where sold, granted, used and billed disagree, as of the latest comparison (each night, or by the page's button)."""
+
+    scope, role = "billing", "analyst"
+    serializer_class = DisagreementSerializer
+    pagination_class = Pages
+    filter_backends: list[Any] = []
+    queryset = Customer.objects.none()  # only for the API's description: findings are kept, not stored as rows
+
+    @extend_schema(parameters=FILTERS, responses=DisagreementSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """The findings, the most urgent and most expensive first."""
+        given = {
+            name: request.query_params.get(name, "").replace("\0", "") for name in ("kind", "severity", "text", "customer")
+        }
+        found = audit.narrow(audit.read_audit(now=timezone.now()).findings, **given)
+        page = self.paginate_queryset(found)  # type: ignore[arg-type]
+        return self.get_paginated_response(DisagreementSerializer(page, many=True).data)

@@ -1,0 +1,1 @@
+"""Search everywhere: one box that finds whatever a person may see."""
