@@ -33,6 +33,8 @@ SCOPES = {
     "provisioning:write": "Change the catalogue and subscriptions, resume provisions",
     "entitlements:read": "Ask what a customer may do",
     "entitlements:write": "Consume and report usage, give promotional grants",
+    "analytics:read": "Read analyses, the customers behind them and the state of facts",
+    "analytics:write": "Ask for analyses, keep groups of customers",
     "outbox:read": "Read what waits to be written to Salesforce and why",
     "outbox:write": "Retry, edit and dismiss waiting rows; undo runs; allow mass changes",
     "product:read": "Read segments, engagements, KPIs and knowledge articles",

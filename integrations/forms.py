@@ -233,7 +233,7 @@ class SettingsForm(forms.ModelForm):
         model = SalesforceOrg
         fields = [
             "name", "environment", "okr_enabled", "product_enabled", "billing_enabled", "provisioning_enabled",
-            "sign_in_enabled",
+            "analytics_enabled", "sign_in_enabled",
         ]  # fmt: skip
 
 

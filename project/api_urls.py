@@ -3,6 +3,8 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from analytics.acting.api import register_groups
+from analytics.analyses.api import register_analyses
 from billing.api import register_billing
 from integrations.api.connections import ConnectionViewSet
 from integrations.api.customers import CustomerViewSet, EndUserViewSet
@@ -14,6 +16,7 @@ from integrations.api.outbox import GuardViewSet, HumanEditViewSet, OutboxRowVie
 from integrations.api.runs import RunViewSet
 from integrations.product.api import register_product
 from okr.api import register_okr
+from project.four_way.api import FourWayAuditViewSet
 from provisioning.automations.api import register_automations
 from provisioning.catalogue.api import register_catalogue
 from provisioning.entitlements.api import register_entitlements
@@ -47,6 +50,9 @@ register_catalogue(router)
 register_mappings(router)
 register_entitlements(router)
 register_provisions(router)
+register_groups(router)
+router.register("four-way-audit", FourWayAuditViewSet, basename="four-way-audit")
+register_analyses(router)
 
 urlpatterns = [
     path("provisioning/salesforce/", receive, name="provisioning_salesforce"),

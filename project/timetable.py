@@ -54,6 +54,7 @@ def timetable() -> list[Slot]:
         Slot("mirror formulas", "30 5 * * *", "Compare calculated fields where it is due", job="mirror.formulas"),
         Slot("posture", "20 5 * * *", "Check permissions of the integration users", call="integrations.tasks.check_posture"),
         Slot("provisioning check", "40 5 * * *", "Look what provisioning needs in the orgs", job="provisioning.check"),
+        Slot("analytics sync", "0 * * * *", "Sync analytics whose hour it is (FZ-D7)", call="analytics.tasks.start_due"),
         Slot("okr watch", "*/10 * * * *", "Key results of connections that are down say so", call="okr.tasks.watch"),
         Slot("lake upkeep", "20 1,7,13,19 * * *", "Compact the lake, delete what must go", job="lake.upkeep"),
         Slot("outbox verify", "0 6 * * 0", "Compare what we wrote with live values (R-154)", job="outbox.verify"),
@@ -61,7 +62,11 @@ def timetable() -> list[Slot]:
         Slot("product purge", "45 1 * * *", "Forget old event counts", call="integrations.product.ingest.tasks.purge"),
         Slot("billing rate", "10 6 * * *", "Work out invoices from usage and prices", job="billing.rate"),
         Slot("billing push", "0 7 * * *", "Push billing objects to Salesforce (MT-14)", job="billing.push"),
-        Slot("provisioning purge", "55 1 * * *", "Forget old calls of Salesforce", call="provisioning.tasks.purge"),
+        Slot("four-way audit", "30 3 * * *", "Compare sold, granted, used, billed", call="project.four_way.audit.run_nightly"),
+        Slot("provisioning purge", "55 1 * * *", "Forget old calls and usage", call="provisioning.tasks.purge"),
+        Slot(
+            "analytics purge", "35 1 * * *", "Forget questions that nobody saved", call="analytics.analyses.purging.run_purge"
+        ),
         Slot("purge", "40 1 * * *", "Delete row outcomes and runs past their retention", call="integrations.tasks.purge"),
     ]
 

@@ -7,6 +7,8 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from project import back_office, customer_views, health, views, why_views
+from project.four_way import views as four_way_views
+from project.searching import views as search_views
 
 admin.site.login = views.admin_sign_in  # one door for everybody: throttled, in the audit
 back_office.widen_policy(admin.site)
@@ -18,6 +20,8 @@ urlpatterns = [
     path("okr/", include("okr.urls")),
     path("billing/", include("billing.urls")),
     path("provisioning/", include("provisioning.urls")),
+    path("analytics/", include("analytics.urls")),
+    path("configuration/", include("project.configuration.urls")),
     path("customers/", customer_views.customer_list, name="customers"),
     path("customers/export.csv", customer_views.customers_csv, name="customers_csv"),
     path("customers/conflicts/", customer_views.conflicts, name="customer_conflicts"),
@@ -27,9 +31,14 @@ urlpatterns = [
     path("customers/end-users/<int:pk>/", customer_views.end_user, name="end_user"),
     path("customers/links/<int:pk>/undo/", customer_views.link_undo, name="link_undo"),
     path("customers/<int:pk>/", customer_views.customer, name="customer"),
+    path("customers/<int:pk>/timeline/", customer_views.customer_timeline, name="customer_timeline"),
     path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/", customer_views.link_change, name="link_change"),
     path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/wins/", customer_views.link_wins, name="link_wins"),
     path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/why/", customer_views.match_trace, name="match_trace"),
+    path("search/", search_views.search, name="search"),
+    path("audit/four-way/", four_way_views.four_way, name="four_way"),
+    path("audit/four-way/export.csv", four_way_views.four_way_csv, name="four_way_csv"),
+    path("audit/four-way/compare/", four_way_views.four_way_compare, name="four_way_compare"),
     path("accounts/login/", views.SignIn.as_view(), name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("oauth/", include("social_django.urls", namespace="social")),

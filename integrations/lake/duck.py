@@ -89,6 +89,16 @@ class DuckEngine(Engine):
             self._connection.register(name, rows)
             self._made[name] = "VIEW"
 
+    def keep(self, name: str, sql: str, **params: Parameter) -> bool:
+        """See `Engine`: a table that may spill. The query may read what had that name before."""
+        statement = self._single(sql)
+        self._execute(f"CREATE TEMP TABLE _kept AS {statement}", named_parameters(statement, params))
+        if name in self._made:
+            self._drop(name)
+        self._execute(f"ALTER TABLE _kept RENAME TO {quote_name(name)}", {})
+        self._made[name] = "TABLE"
+        return True
+
     def forget(self) -> bool:
         """See `Engine`. Downloaded files go, too: the next step may need others."""
         for name in list(self._made):

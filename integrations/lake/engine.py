@@ -58,6 +58,11 @@ class Engine(ABC):
         """Become as empty as a new one, for the next step of the same job; False where that is no easier than a new one."""
         return False
 
+    def keep(self, name: str, sql: str, **params: Parameter) -> bool:
+        """Give the result of one query a name without taking it out of the engine; False where the engine cannot do so, then
+        nothing happened (bind what `batches` gives)."""
+        return False
+
     def run(self, sql: str, **params: Parameter) -> None:
         """Perform one statement, or several between semicolons; each gets the parameters that it names."""
         for statement in _statements_of(self.dialect, sql):

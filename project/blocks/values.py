@@ -19,11 +19,14 @@ register = template.Library()
 
 def zone_of(request: HttpRequest | None) -> tzinfo:
     """The browser's zone from its cookie, UTC when there is none or it is not a zone."""
-    name = request.COOKIES.get("tz", "") if request is not None else ""
+    return _zone_named(request.COOKIES.get("tz", "") if request is not None else "") or UTC
+
+
+def _zone_named(name: str) -> tzinfo | None:
     try:
-        return ZoneInfo(name) if name and len(name) < 50 else UTC
+        return ZoneInfo(name) if name and len(name) < 50 else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
+        return None
 
 
 @register.simple_tag(takes_context=True)
@@ -55,6 +58,19 @@ def day(context: RequestContext, value: datetime | None, empty: str = "–") -> 
     zone = zone_of(context.get("request"))
     at = value.astimezone(zone)
     shown, full = f"{at:%b} {at.day}, {at.year}", display.absolute(value, zone)
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full, shown)
+
+
+@register.simple_tag(takes_context=True)
+def contract_day(context: RequestContext, value: datetime | None, zone: str = "", empty: str = "–") -> SafeString | str:
+    """When something that was sold begins or ends, in the time zone named `zone` (the seller's), else the person's: "Nov 24,
+    2026" where a day begins at that instant, else with hour, minute and zone; the absolute time in the title."""
+    if value is None:
+        return empty
+    at = value.astimezone(_zone_named(zone) or zone_of(context.get("request")))
+    is_midnight = (at.hour, at.minute) == (0, 0)
+    shown = f"{at:%b} {at.day}, {at.year}" if is_midnight else f"{at:%b} {at.day}, {at.year} {at:%H:%M %Z}"
+    full = display.absolute(value, at.tzinfo or UTC)
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full, shown)
 
 

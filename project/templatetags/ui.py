@@ -55,6 +55,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("/outbox/", "Outbox", "inbox", "analyst"),
             Place("/runs/", "Runs", "list-checks", "analyst"),
             Place("/mirror/", "Mirror", "database", "analyst"),
+            Place("/configuration/", "Configuration", "settings-2", "admin"),
         ),
     ),
     (
@@ -62,6 +63,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         (
             Place("/customers/", "Customers", "building-2"),
             Place("/customers/end-users/", "End users", "users"),
+            Place("/audit/four-way/", "Four-way audit", "scale", "analyst"),
         ),
     ),
     (
@@ -102,6 +104,22 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("/provisioning/mapping/", "Product mapping", "arrow-left-right"),
             Place("/provisioning/automations/", "Automations", "wand-sparkles", "analyst"),
             Place("/provisioning/preflight/", "Open deals", "search-check", "analyst"),
+        ),
+    ),
+    (
+        "Analytics",
+        (
+            Place("/analytics/", "Analytics", "chart-line"),
+            Place("/analytics/drivers/", "Drivers", "git-compare"),
+            Place("/analytics/retention/", "Retention", "repeat"),
+            Place("/analytics/survival/", "Survival", "hourglass"),
+            Place("/analytics/funnel/", "Trial funnel", "funnel"),
+            Place("/analytics/revenue/", "Revenue", "banknote"),
+            Place("/analytics/cohorts/", "Cohorts", "layers"),
+            Place("/analytics/campaigns/", "Campaigns", "megaphone"),
+            Place("/analytics/support/", "Support", "life-buoy"),
+            Place("/analytics/scores/", "Scores", "gauge"),
+            Place("/analytics/groups/", "Groups", "users"),
         ),
     ),
     (

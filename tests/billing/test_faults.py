@@ -50,6 +50,27 @@ def test_r_160_a_version_that_says_so_may_go_back():
     assert Invoice.objects.get().status == "DRAFT"
 
 
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_r_148_i_10_an_object_that_fails_whole_leaves_the_others_alone(acme, status):
+    """Credit grants are refused in every call; invoices and lines go on, and the next push brings what is missing."""
+    base = {"customer_id": "acme", "name": "G", "credit_type": "USD", "effective_at": "2020-01-01", "initial_balance": 10}
+    acme.save("credit-grants", {"id": "g-2", **base, "balance": 1})
+    body = [{"errorCode": "INSUFFICIENT_ACCESS", "message": "Nobody writes credit grants."}]
+    acme.demo.fault(path="Metronome_Credit_Grant__c", method="PATCH", times=99, status=status, body=body)
+    run = acme.push()
+    conserved(run)
+    assert run.state == "partial", run.sentence
+    counts = {each.name: (each.written, each.failed + each.not_attempted) for each in RunObject.objects.filter(run=run)}
+    grants = [name for name in counts if "Credit" in name or "credit" in name]
+    assert counts.pop(grants[0])[0] == 0
+    assert all(left == 0 for _, left in counts.values()), counts
+    assert lines(acme) == ["l-1", "l-2"]
+    acme.demo.no_faults()
+    assert acme.push().state == "success"
+    ids = acme.rows("Metronome_Credit_Grant_ID__c", "Metronome_Credit_Grant__c", "Metronome_Credit_Grant_ID__c")
+    assert "g-2" in [row["Metronome_Credit_Grant_ID__c"] for row in ids]
+
+
 def test_r_163_lines_that_do_not_add_up_go_as_given_and_are_flagged(acme, client, cast):
     acme.save("invoices", {"id": "inv-1", "total": "99.99"})
     run = acme.push()

@@ -116,3 +116,20 @@ def test_a_run_is_one_job(job, started):
     assert run.state == "success", run.sentence
     assert len(started) == 1
     assert is_closed(started[0])
+
+
+def test_a_kept_result_stays_in_the_engine_replaces_its_name_and_is_gone_with_the_step():
+    with one_engine():
+        with open_engine() as engine:
+            engine.bind("numbers", NUMBERS)
+            assert engine.keep("numbers", "-- twice as much\nSELECT n * $times AS n FROM numbers", times=2)
+            assert engine.keep("numbers", "SELECT n + 1 AS n FROM numbers")
+            assert engine.rows("SELECT n FROM numbers ORDER BY n") == [(3,), (5,), (7,)]
+            engine.bind("numbers", NUMBERS)
+            assert engine.rows("SELECT sum(n) FROM numbers") == [(6,)]
+            with pytest.raises(EngineError):
+                engine.keep("numbers", "SELECT no_such_column FROM numbers")
+            assert engine.rows("SELECT sum(n) FROM numbers") == [(6,)]
+            engine.keep("kept", "SELECT n FROM numbers")
+        with open_engine() as engine, pytest.raises(EngineError):
+            engine.rows("SELECT n FROM kept")

@@ -78,7 +78,8 @@ def by_region(amounts: dict[Any, float], **extra: Any) -> dict[str, Any]:
     """A summary report grouped by REGION in the order of `amounts`."""
     down = [group(region, str(index)) for index, region in enumerate(amounts)]
     cells = {f"{index}!T": [amount, index + 1] for index, amount in enumerate(amounts.values())}
-    cells["T!T"] = [sum(amounts.values()), len(amounts)]
+    numbers = [value for value in amounts.values() if isinstance(value, int | float)]
+    cells["T!T"] = [sum(numbers), len(amounts)]
     return report(cells, down=down, down_levels=[level("REGION")], **extra)
 
 

@@ -61,6 +61,21 @@ def test_i_21_a_link_that_cannot_be_read_keeps_its_value_and_says_why_and_since_
     assert Activity.objects.filter(verb="stopped").count() == 1
 
 
+@pytest.mark.parametrize("empty", [None, "-", ""])
+def test_r_213_i_21_a_summary_without_value_keeps_the_last_one_and_says_so(org, make_link, client, cast, empty):
+    link = make_link(value=510)
+    at = timezone.now()
+    (after,) = answer([link], by_region({"EMEA": empty, "APAC": 5.0}), org, at)
+    assert (after.key_result.current, after.status, after.status_since) == (510, "no_value", at)
+    assert after.last_value_at == link.last_value_at
+    assert not Reading.objects.exists()
+    client.force_login(cast.jane)
+    page = client.get(f"/okr/key-results/{after.key_result.pk}/").content.decode()
+    assert "510" in page
+    (back,) = answer([link], by_region({"EMEA": 0, "APAC": 5.0}), org, at + timedelta(hours=1))
+    assert (back.key_result.current, back.status) == (0, "fresh"), "0 itself is a value"
+
+
 def test_i_10_a_bad_link_fails_alone(org, make_link):
     good, gone, field = make_link(value=1), make_link(group_path=[step("REGION", "Mars")]), make_link(field="s!NOPE")
     after = answer([good, gone, field], by_region({"EMEA": 7.0}), org)

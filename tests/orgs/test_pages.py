@@ -455,6 +455,7 @@ def test_s_110_settings_are_noted_with_before_and_after(ada, org):
             "okr_enabled": "on",
             "product_enabled": "on",
             "billing_enabled": "on",
+            "analytics_enabled": "on",
             "provisioning_enabled": "on",
         },
     )

@@ -9,6 +9,7 @@ from integrations.demo_org.seed.experience import (
     CONTACT_FIELDS,
     account_values,
     contact_values,
+    trial_values,
     write_workspaces,
 )
 from integrations.demo_org.seed.loading import Loader
@@ -31,8 +32,9 @@ ACCOUNT_COLUMNS = (
     " BillingCountry BillingLatitude BillingLongitude Phone AccountNumber Website PhotoUrl Industry AnnualRevenue"
     " NumberOfEmployees Ownership Description Rating OwnerId LastActivityDate CleanStatus AccountSource CurrencyIsoCode"
     " External_Id__c Legacy_Number__c Domain_Key__c Customer_Number__c Segment__c Lifecycle__c Region__c Subregion__c"
-    " Product_Lines__c ARR__c Seats__c NPS__c Health__c Customer_Since__c Renewal_Date__c Churned_On__c Is_Reference__c"
-    " Support_Url__c Support_Opens__c Headquarters__Latitude__s Headquarters__Longitude__s Notes__c Summary__c"
+    " Product_Lines__c ARR__c Seats__c NPS__c Health__c Trial_Start__c Trial_End__c Customer_Since__c"
+    " Renewal_Date__c Churned_On__c Is_Reference__c Support_Url__c Support_Opens__c Headquarters__Latitude__s"
+    " Headquarters__Longitude__s Notes__c Summary__c"
     f" {ACCOUNT_FIELDS} *"
 )
 CONTACT_COLUMNS = (
@@ -181,6 +183,7 @@ def _write_account(
         _lines(dice, number) if is_customer else None, customer.arr if is_customer else 0.0,
         float(customer.seats) if is_customer else None,
         float(dice.between(-20, 80)) if is_customer else None, float(dice.between(30, 98)) if is_customer else None,
+        *trial_values(number, days, since=customer.since, created=customer.created),
         days.date(customer.since) if customer.since is not None else None,
         days.date(customer.renewal) if customer.renewal is not None else None,
         days.date(customer.churned) if customer.churned is not None else None, int(is_customer and number % 7 == 0),

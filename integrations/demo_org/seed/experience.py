@@ -16,6 +16,7 @@ WORKSPACE_COLUMNS = (
 )
 PLANS, HEALTH = ("Free", "Starter", "Team", "Enterprise"), ("Good", "Fair", "Poor")
 ROLES = ("Analyst", "Planner", "Approver", "Guest")
+TRIAL_DAYS = 14
 KNOWN_SHARE, OLD_SHARE, SECOND_WORKSPACE_EVERY, LOOSE_EVERY = 60, 20, 9, 37
 
 
@@ -37,6 +38,19 @@ def _state(number: int, days: Days) -> tuple[object, ...]:
     seen = f"{days.date(-(seed % 190) - 1)}T08:{seed % 60:02d}:00.000Z"
     score = float(seed % 150 - 50) if seed % 3 else None
     return (float(seed % 240), HEALTH[seed % 3], PLANS[seed % 4], seen, score, int(seed % 190 < 30))
+
+
+def trial_values(number: int, days: Days, *, since: int | None, created: int) -> tuple[str | None, str | None]:
+    """First and last day of the trial. Two of three customers tried before they bought, half of the prospects did and left.
+
+    `since` (bought) and `created` are offsets from today.
+    """
+    seed = scatter(number + 7)
+    if since is not None:
+        start = since - 5 - seed % 24 if seed // 64 % 3 else None
+    else:
+        start = created + seed % -created if seed // 64 % 2 else None
+    return (None, None) if start is None else (days.date(start), days.date(start + TRIAL_DAYS))
 
 
 def contact_values(number: int, days: Days) -> tuple[object, ...]:

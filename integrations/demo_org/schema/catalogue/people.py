@@ -80,6 +80,8 @@ def _account_custom() -> list[Field]:
         number("Seats__c", "Contracted Seats", 8, 0),
         number("NPS__c", "NPS Score", 3, 0),
         percent("Health__c", "Health", 5, 2),
+        day("Trial_Start__c", "Trial Start"),
+        day("Trial_End__c", "Trial End"),
         day("Customer_Since__c", "Customer Since"),
         day("Renewal_Date__c", "Renewal Date"),
         day("Churned_On__c", "Churned On"),

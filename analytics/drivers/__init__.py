@@ -1,0 +1,1 @@
+"""Drivers: which behaviors and attributes go with an outcome."""

@@ -1,0 +1,7 @@
+-- Support tickets of each account before its landmark, by type.
+SELECT
+    p.i AS i, coalesce(t.type, '') AS type, count(*) AS events, min({{days_between(p.begins, {{day_of(t."at")}})}}) AS first_use
+FROM tickets AS t
+JOIN population AS p ON p.subject = t.subject
+WHERE {{day_of(t."at")}} >= p.begins AND {{day_of(t."at")}} < p.landmark
+GROUP BY p.i, coalesce(t.type, '')

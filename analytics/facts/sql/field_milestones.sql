@@ -1,0 +1,3 @@
+SELECT m.subject AS subject, '<<kind>>' AS kind, m.value AS "at", <<object>> AS source_object, m.record AS source_id
+FROM <<rows>> AS m
+WHERE m.value < $until

@@ -1,0 +1,1 @@
+SELECT subject, sum(delta) AS mrr FROM movements GROUP BY subject

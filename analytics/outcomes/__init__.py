@@ -1,0 +1,1 @@
+"""Outcomes: retention, survival, trial funnel, cohorts, campaigns and support."""

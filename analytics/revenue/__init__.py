@@ -1,0 +1,1 @@
+"""Revenue: movements, net and gross revenue retention, cohort revenue."""
