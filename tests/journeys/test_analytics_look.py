@@ -88,7 +88,7 @@ def test_a_number_opens_its_customers_by_keyboard_alone(page: Page, live_server,
     page.wait_for_url("**/behind/**")
     expect(page.get_by_role("status").filter(has_text="8 customers")).to_be_visible()
     page.go_back()
-    summary = page.locator("#block-triangle details > summary")
+    summary = page.locator("#block-triangle details > summary", has_text="Show as table")
     summary.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#block-triangle details .table")).to_be_visible()

@@ -66,7 +66,7 @@ def test_from_one_button_to_a_driver_and_its_customers_in_salesforce(
     expect(card.get_by_role("rowheader", name="Account", exact=True)).to_be_visible()
     assert not AnalyticsSettings.objects.filter(org=org, started_at__isnull=False).exists()
     shot("analytics-story-estimate")
-    card.get_by_role("button", name="Connect and go").click()
+    card.get_by_role("button", name="Connect and go").click(timeout=240_000)  # the first read is done in this very request
     expect(page.locator("#progress")).to_be_visible()
     let_the_worker_work(org, until=FactsState.objects.filter(org=org).exists)
     page.reload()
