@@ -18,7 +18,7 @@ import requests
 
 from tests.demo import ROOT, free_port
 
-START = 300
+START = 900
 
 
 def load_run(monkeypatch, data: Path):
