@@ -90,7 +90,8 @@ def make_segment(group: Group, *, actor: Person | None, now: datetime) -> Segmen
 
 
 def _external_ids(group: Group) -> Sequence[str]:
-    members = group.members.filter(customer__erased_at=None, customer__merged_into=None).exclude(customer=None)
+    """Of those that were not erased; one that was merged away leads to its survivor when it is saved."""
+    members = group.members.filter(customer__erased_at=None).exclude(customer=None)
     return list(members.values_list("customer__external_id", flat=True))
 
 

@@ -53,7 +53,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Opened:
     """A number of a result that was opened: which cell, and what it stands for in words."""
 
     result: Result
@@ -67,7 +67,7 @@ class Group:
         return state is not None and state.digest == self.result.facts
 
 
-def open_cell(result: Result, text: str) -> Group:
+def open_cell(result: Result, text: str) -> Opened:
     """The number that an address names; `Refusal` with status 404 in words when it is none of this result."""
     cell = finding.read_cell(text)
     kind = asking.kind_of(result.analysis)
@@ -75,10 +75,10 @@ def open_cell(result: Result, text: str) -> Group:
         raise Refusal("unknown_cell", "This result has no such number; open it from its page.")
     if kind is None or kind.behind is None:
         raise Refusal("not_listed", "The customers behind this kind of number cannot be listed.")
-    return Group(result, cell, finding.words_of(result.document, cell))
+    return Opened(result, cell, finding.words_of(result.document, cell))
 
 
-def read_page(group: Group, *, user: Person, sort: str = "", page: int = 1, rows: int = 0) -> tuple[list[Line], int, int]:
+def read_page(group: Opened, *, user: Person, sort: str = "", page: int = 1, rows: int = 0) -> tuple[list[Line], int, int]:
     """One page of `rows` lines (0: 50), how many there are in all, and the page that was given: at most the last one."""
     rows = rows or ROWS
     with open_engine() as engine:
@@ -90,13 +90,13 @@ def read_page(group: Group, *, user: Person, sort: str = "", page: int = 1, rows
     return _lines(found, user), total, page
 
 
-def count_lines(group: Group) -> int:
+def count_lines(group: Opened) -> int:
     """How many customers are behind the number."""
     with open_engine() as engine:
         return int(engine.rows(_select("count(*)", _prepare(engine, group)))[0][0])
 
 
-def stream_lines(group: Group, *, user: Person, sort: str = "") -> Iterator[Line]:
+def stream_lines(group: Opened, *, user: Person, sort: str = "") -> Iterator[Line]:
     """All of them in the order of the page, read while they are sent."""
     with open_engine() as engine:
         statement = _select("*", _prepare(engine, group), f"ORDER BY {_order(sort)}")
@@ -104,7 +104,7 @@ def stream_lines(group: Group, *, user: Person, sort: str = "") -> Iterator[Line
             yield from _lines(batch.to_pylist(), user)
 
 
-def subjects_of(group: Group) -> list[str]:
+def subjects_of(group: Opened) -> list[str]:
     """The subjects alone, in order, for keeping them as a group."""
     with open_engine() as engine:
         return [row[0] for row in engine.rows(_select("subject", _prepare(engine, group), "ORDER BY subject"))]
@@ -119,7 +119,7 @@ def csv_line(line: Line, currency: str) -> list[Any]:
     ]  # fmt: skip
 
 
-def _prepare(engine: "Engine", group: Group) -> str:
+def _prepare(engine: "Engine", group: Opened) -> str:
     """Everything bound; the statement that gives the lines."""
     result = group.result
     kind, asked = asking.kind_of(result.analysis), asking.asked_of(result.analysis, result)

@@ -23,7 +23,7 @@ from integrations.sync.mirror import backfill
 
 State = Backfill.State
 OURS = (first_read.JOB, first_read.SYNC)
-MAKES = ("linking", "preference", "grace_days", "sync_hour", "currency")
+MAKES = ("linking", "preference", "grace_days", "sync_hour", "currency", "hash_contacts")
 
 
 def settings_for(org: SalesforceOrg) -> AnalyticsSettings:

@@ -76,11 +76,6 @@ class ProductMappingViewSet(viewsets.GenericViewSet):
         return Response({"changes": told, "run": run.pk if run else None})
 
 
-def _is_wish(row: dict[str, Any]) -> bool:
-    texts = isinstance(row.get("product_id"), str) and isinstance(row.get("ref", ""), str)
-    return texts and isinstance(row.get("unlimited", False), bool)
-
-
 def mapping_json(judged: Judged) -> dict[str, Any]:
     """A product with where it leads and what is wrong."""
     product = judged.product

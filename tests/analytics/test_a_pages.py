@@ -92,6 +92,15 @@ def test_fz_d7_the_hour_of_the_sync_is_a_setting(operator, org):
     assert AnalyticsSettings.objects.get(org=org).sync_hour == 5
 
 
+def test_fz_d13_hashing_of_contact_addresses_is_a_setting_of_the_page(operator, org):
+    assert "digests only" in text_of(operator.get(address("set_up", org)))
+    data = {"sync_hour": "2", "linking": "both", "preference": "field", "grace_days": "30", "currency": ""}
+    operator.post(address("set_up_settings", org), data | {"hash_contacts": "on"})
+    assert AnalyticsSettings.objects.get(org=org).hash_contacts
+    operator.post(address("set_up_settings", org), data)
+    assert not AnalyticsSettings.objects.get(org=org).hash_contacts
+
+
 def test_members_see_and_operators_act(client, cast, connected_org):
     client.force_login(cast.jane)
     assert client.get(address("set_up", connected_org)).status_code == 200
@@ -220,7 +229,7 @@ def test_r_239_quarantined_events_stand_on_the_health_page_with_their_reason(ope
     assert re.search(r"Older than events are kept 1 Older than events are kept", page)
 
 
-def test_fz_10_to_13_the_security_page_names_each_scope_and_why(client, cast, org):
+def test_fz_10_fz_11_fz_12_fz_13_the_security_page_names_each_scope_and_why(client, cast, org):
     client.force_login(cast.jane)
     page = text_of(client.get(reverse("analytics:security")))
     for words in (

@@ -304,3 +304,12 @@ def test_a_group_goes_to_salesforce_by_the_api(client, sold, cast):
     client.force_login(cast.ana)
     denied = client.post(f"/api/v1/analytics/groups/{sold.pk}/pushes/{push['id']}/take-back/", content_type="application/json")
     assert denied.status_code == 403
+
+
+def test_a_customer_that_was_merged_meanwhile_stands_in_the_segment_by_its_survivor(result, cast):
+    gone, survivor, other = make_customers(3)
+    group = keep(result, rows_of([gone, other]))
+    Customer.objects.filter(pk=gone.pk).update(merged_into=survivor)
+    groups.make_segment(group, actor=cast.olga, now=timezone.now())
+    found = set(Customer.objects.filter(attributes__has_key=groups.attribute_key(group)).values_list("pk", flat=True))
+    assert found == {survivor.pk, other.pk}
