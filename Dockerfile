@@ -9,7 +9,11 @@ COPY . .
 RUN python -m compileall -q .
 
 FROM python:3.12-slim-bookworm
-RUN useradd --uid 10001 --create-home causeway && install -d -o causeway -g causeway /data
+# pg_dump of the server's version, for backups
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-common ca-certificates \
+    && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+    && apt-get install -y --no-install-recommends postgresql-client-17 && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 10001 --create-home causeway && install -d -o causeway -g causeway /data /backups
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 ENV PATH=/venv/bin:$PATH CAUSEWAY_DATA=/data PYTHONUNBUFFERED=1 LOG_FORMAT=json

@@ -1,4 +1,4 @@
-"""Entitlement checks over HTTP: authenticated GETs about many customers, against a bare answer and the plain way.
+"""L-08: entitlement checks over HTTP: authenticated GETs about many customers, against a bare answer and the plain way.
 
 One server process on one core, the load (h2load, HTTP/1.1) on the other. Figures and what is wanted of them:
 
@@ -15,6 +15,7 @@ h2load (Debian: nghttp2-client). Everything is thrown away.
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -38,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import load, machine, memory_of  # noqa: E402
+from benchmarks.targets import Verdicts  # noqa: E402
 from tests.demo import free_port  # noqa: E402
 
 CONNECTIONS = 16
@@ -68,6 +70,7 @@ def main() -> int:
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
     parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; SQLite otherwise")
+    parser.add_argument("--steady", type=int, default=60, help="seconds of 200 checks a second (L-08: 1800)")
     wanted = parser.parse_args()
     if shutil.which("h2load") is None:
         print("h2load is missing: sudo apt install nghttp2-client")
@@ -75,7 +78,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         begin(Path(folder), wanted.database)
         key = fill(wanted.customers)
-        return Bench(Path(folder), wanted.customers, wanted.seconds, key).run()
+        return Bench(Path(folder), wanted.customers, wanted.seconds, key, steady=wanted.steady).run()
 
 
 def begin(folder: Path, database: str) -> None:
@@ -185,7 +188,8 @@ COMMANDS = {
 class Bench:
     """All measurements."""
 
-    def __init__(self, folder: Path, customers: int, seconds: int, key: str) -> None:
+    def __init__(self, folder: Path, customers: int, seconds: int, key: str, *, steady: int = 60) -> None:
+        self.steady = steady
         self.folder, self.customers, self.seconds, self.key = folder, customers, seconds, key
         self.headers = {"Authorization": f"Api-Key {key}"}
         self.missed: list[str] = []
@@ -223,8 +227,9 @@ class Bench:
             self.race(server)
         with serving("granian", "project.wsgi:application", self) as server:
             self.local(server)
+            verdicts = keep_steady(server.port, self.urls, self.headers, seconds=self.steady)
         print("All targets met" if not self.missed else f"MISSED: {'; '.join(self.missed)}")
-        return 1 if self.missed else 0
+        return max(verdicts.close(), 1 if self.missed else 0)
 
     def judge(self, name: str, figure: float, target: float, *, most: bool = False) -> None:
         """Print a figure with its target."""
@@ -371,6 +376,41 @@ class Bench:
         """The worker of a server with one worker."""
         found = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
         return int(found[-1]) if found else server.process.pid
+
+
+def keep_steady(port: int, urls: list[str], headers: dict[str, str], *, seconds: int) -> Verdicts:
+    """200 checks a second, each at its own time whether the one before was answered or not: 8 connections take turns."""
+    times: list[float] = []
+    errors, clients, rate = [0], 8, 200
+    begun = time.perf_counter() + 0.1
+
+    def ask_for(number: int) -> None:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        for turn in range(number, rate * seconds, clients):
+            due = begun + turn / rate
+            time.sleep(max(0.0, due - time.perf_counter()))
+            try:
+                line.request("GET", urls[turn % len(urls)], headers=headers)
+                answer = line.getresponse()
+                answer.read()
+                errors[0] += answer.status != 200
+            except OSError:
+                errors[0] += 1
+                line.close()
+            times.append(time.perf_counter() - due)
+
+    threads = [threading.Thread(target=ask_for, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cuts = statistics.quantiles(times, n=100)
+    p50, p95, p99 = (cuts[place - 1] * 1000 for place in (50, 95, 99))
+    said = f"200/s for {seconds} s: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, {errors[0]} errors"
+    good = p50 <= 10 and p95 <= 50 and p99 <= 150 and not errors[0]
+    verdicts = Verdicts("entitlements.py")
+    verdicts.add("L-08", said, met=good if seconds >= 1800 else None if not errors[0] else False)
+    return verdicts
 
 
 @contextlib.contextmanager

@@ -67,6 +67,8 @@ class Board:
 
     missed: list[str] = field(default_factory=list)
     measured: int = 0
+    seen: dict[str, float] = field(default_factory=dict)
+    """Seconds by a name of the script's own, for its last lines."""
 
     def rate(self, name: str, rows: int, used: Usage, *, target: float = 0, extra: str = "") -> None:
         """Records a second; `target` is the least that is wanted (0 = none)."""

@@ -1,13 +1,14 @@
 """How long a won deal takes from the org's call until its customer may use what was sold, and how many a burst carries.
 
-A demo org, the web server as `./run` starts it (2 processes) and a worker. First one call after the other: the time until the
-answer, and until an entitlement check says yes. Then a burst of calls from many clients. Both against the same transaction run
-bare: the deal read, judged, customer, link and subscription written and committed, in as many processes and threads, without
-web server, key, claim, recorded steps and list of calls. Wanted: middle time at most 1.5 of the bare one, 99 of 100 within
-50 ms besides Salesforce's own time, 0.7 of the bare rate in the burst, nothing lost, nothing doubled.
+L-07. A demo org, the web server as `./run` starts it (2 processes) and a worker. First one deal after the other: the time
+until the answer, and until an entitlement check says yes. Then a burst of calls from many clients. Both against the same
+transaction run bare: the deal read, judged, customer, link and subscription written and committed, in as many processes and
+threads, without web server, key, claim, recorded steps and list of calls. Last, deals that no call tells of, found by the
+poll. Wanted: middle time at most 1.5 of the bare one, 99 of 100 within 50 ms besides Salesforce's own time in the same call,
+0.7 of the bare rate in the burst and 1,000 within 10 minutes, the poll within 2 minutes, nothing lost, nothing doubled.
 
-Run: `python benchmarks/provision.py [--single 200] [--burst 1000] [--clients 8] [--database postgres://...]`. Without
-`--database` on an SQLite file, then on the server that TEST_DATABASE_URL names, if it names one.
+Run: `python benchmarks/provision.py [--single 200] [--burst 1000] [--clients 8] [--poll 5] [--database postgres://...]`.
+Without `--database` on an SQLite file, then on the server that TEST_DATABASE_URL names, if it names one.
 """
 
 import argparse
@@ -34,12 +35,13 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.concurrency import database, environment  # noqa: E402
 from benchmarks.measuring import load, machine, make_tables, start_django  # noqa: E402
+from benchmarks.targets import Verdicts  # noqa: E402
 from tests.demo import running_demo_org  # noqa: E402
 
 WEB, THREADS = 2, 4  # as ./run starts the web server
 PATIENCE = 120.0
 PATH = "/api/v1/provisioning/salesforce/"
-TIMES, RATE, BESIDES = 1.5, 0.7, 0.050  # what is wanted
+TIMES, RATE, BESIDES, BURST_SECONDS, POLL_SECONDS = 1.5, 0.7, 0.050, 600, 120  # what is wanted
 
 
 def main() -> int:
@@ -47,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--single", type=int, default=200, help="calls one after the other")
     parser.add_argument("--burst", type=int, default=1000, help="calls of the burst")
+    parser.add_argument("--poll", type=int, default=5, help="deals that the poll finds")
     parser.add_argument("--clients", type=int, default=8, help="callers of the burst")
     parser.add_argument("--database", default="", help="a PostgreSQL server (postgres://...) instead of an SQLite file")
     parser.add_argument("--inside", default="", help=argparse.SUPPRESS)
@@ -55,7 +58,7 @@ def main() -> int:
     if given.bare:
         return run_bare(json.loads(Path(given.bare).read_text()), Path(given.bare))
     if given.inside:
-        return measure(Path(given.inside), given.single, given.burst, given.clients)
+        return measure(Path(given.inside), given.single, given.burst, given.clients, given.poll)
     print(machine(), flush=True)
     server = os.environ.get("TEST_DATABASE_URL", "")
     databases = [given.database] if given.database else ["", *([server] if server.startswith("postgres") else [])]
@@ -71,7 +74,7 @@ def run_on(server: str, given: argparse.Namespace) -> int:
     ):
         print(f"\n{'PostgreSQL' if server else 'SQLite'}: {WEB} web processes, 1 worker; {load()}", flush=True)
         own = [sys.executable, __file__, "--inside", folder, "--clients", str(given.clients)]
-        own += ["--single", str(given.single), "--burst", str(given.burst)]
+        own += ["--single", str(given.single), "--burst", str(given.burst), "--poll", str(given.poll)]
         names = environment(Path(folder), url) | {"DEMO_ORG_URL": demo.url, "WORKERS": "1"}
         return subprocess.run(own, env=names, cwd=ROOT, check=False).returncode
 
@@ -79,8 +82,8 @@ def run_on(server: str, given: argparse.Namespace) -> int:
 # --- one database ---------------------------------------------------------------------------------------------------------
 
 
-def measure(folder: Path, single: int, burst: int, clients: int) -> int:
-    """Fill both sides, then bare and whole, one by one and in a burst."""
+def measure(folder: Path, single: int, burst: int, clients: int, poll: int) -> int:
+    """Fill both sides, then bare and whole, one by one and in a burst, then the poll."""
     from django.core.management import call_command
 
     start_django(None)
@@ -88,23 +91,40 @@ def measure(folder: Path, single: int, burst: int, clients: int) -> int:
     call_command("collectstatic", interactive=False, verbosity=0)
     key, api_key, org_id = prepare()
     deals = make_deals(2 * (single + burst) + 8)
+    open_deals = make_deals(poll, prefix="Polled", won=False) if poll else []
     take = lambda count: [deals.pop() for _ in range(count)]  # noqa: E731
     bare_single = bare(folder, [take(single)])
     bare_burst = bare(folder, halves(take(burst), WEB * THREADS))
     with serving(folder):
         warm_up(take(8), key, org_id)
-        answered, enforced = call_one_by_one(sold_singly := take(single), key, api_key, org_id)
+        settle()
+        print(f"  warm: {load()}", flush=True)
+        answered, enforced, theirs = call_one_by_one(sold_singly := take(single), key, api_key, org_id)
         begun = time.perf_counter()
         statuses = call_at_once(sold_at_once := take(burst), key, org_id, clients)
         seconds = time.perf_counter() - begun
         settle()
-    show("call to answer", answered, bare_single)
-    show("call to entitlement", enforced, bare_single)
+        found_by_poll = win_unseen(open_deals)
+    show("call to answer", answered, theirs, bare_single["times"])
+    show("call to entitlement", enforced, theirs, bare_single["times"])
     bare_rate = burst / bare_burst["wall"]
     ratio = burst / seconds / bare_rate
     verdict = f"ratio {ratio:.2f} (wanted {RATE}): {word(ratio >= RATE)}"
-    print(f"  burst: {burst / seconds:,.1f} deals/s, bare {bare_rate:,.1f}; {verdict}")
-    return 0 if complete([*sold_singly, *sold_at_once], statuses) else 1
+    print(
+        f"  burst: {burst / seconds:,.1f} deals/s, bare {bare_rate:,.1f}; {verdict}; all in {seconds:.1f} s "
+        f"(wanted {BURST_SECONDS * burst / 1000:g}): {word(seconds <= BURST_SECONDS * burst / 1000)}"
+    )
+    if found_by_poll:
+        slowest = max(found_by_poll)
+        verdict = f"(wanted {POLL_SECONDS}): {word(slowest <= POLL_SECONDS)}"
+        print(f"  by the poll: {len(found_by_poll)} deals, slowest {slowest:.0f} s {verdict}")
+    whole = complete([*sold_singly, *sold_at_once], statuses)
+    p95 = percentile(enforced, 95)
+    said = f"p95 {p95:.2f} s of {single} deals, burst of {burst} in {seconds:.0f} s, {'0' if whole else 'SOME'} lost or doubled"
+    good = whole and p95 <= 10 and seconds <= BURST_SECONDS * burst / 1000
+    verdicts = Verdicts("provision.py")
+    verdicts.add("L-07", said, met=good if burst >= 1000 else None if whole else False)
+    return max(verdicts.close(), 0 if whole else 1)
 
 
 def prepare() -> tuple[str, str, str]:
@@ -141,8 +161,8 @@ def prepare() -> tuple[str, str, str]:
     return connection.make_key(org, actor=None, now=now), api_key, org.org_id
 
 
-def make_deals(count: int) -> list[str]:
-    """Won opportunities of an account each, with a plan and an add-on."""
+def make_deals(count: int, *, prefix: str = "", won: bool = True) -> list[str]:
+    """Opportunities of an account each, with a plan and an add-on; won ones are kept from the poll."""
     from integrations.models import SalesforceOrg
     from integrations.orgs.connect import client_for
     from integrations.salesforce.composite import insert_rows, update_rows
@@ -154,14 +174,9 @@ def make_deals(count: int) -> list[str]:
     org = SalesforceOrg.objects.get()
     with client_for(org, domain="provisioning") as client:
         book = client.query_all("SELECT Id FROM Pricebook2 WHERE IsStandard = true")[0]["Id"]
-        products = insert("Product2", [
-            {"Name": key, "IsActive": True, "Stigg_Type__c": word, "Stigg_ID__c": key}
-            for key, word in (("plan-pro", "Plan"), ("addon-support", "Add-on"))
-        ])  # fmt: skip
-        entries = insert("PricebookEntry", [
-            {"Product2Id": each, "Pricebook2Id": book, "UnitPrice": 10, "IsActive": True} for each in products
-        ])  # fmt: skip
-        accounts = insert("Account", [{"Name": f"Company {n}"} for n in range(count)])
+        sold = "SELECT Id FROM PricebookEntry WHERE Product2.Stigg_ID__c IN ('plan-pro', 'addon-support')"
+        entries = [each["Id"] for each in client.query_all(sold)] or put_on_sale(insert, book)
+        accounts = insert("Account", [{"Name": f"{prefix}Company {n}"} for n in range(count)])
         day = str(date.today() - timedelta(days=2))  # noqa: DTZ011  in any zone in the past
         deals = insert("Opportunity", [
             {"Name": f"Deal {n}", "AccountId": account, "StageName": "Prospecting", "CloseDate": day,
@@ -172,9 +187,21 @@ def make_deals(count: int) -> list[str]:
             {"OpportunityId": deal, "PricebookEntryId": entry, "Quantity": 2, "UnitPrice": 10}
             for deal in deals for entry in entries
         ])  # fmt: skip
-        list(update_rows(client, "Opportunity", ({"Id": deal, "StageName": "Closed Won"} for deal in deals)))
+        if won:
+            list(update_rows(client, "Opportunity", ({"Id": deal, "StageName": "Closed Won"} for deal in deals)))
     ProvisioningSettings.objects.update(watching_since="2999-01-01T00:00:00Z")  # the poll takes none of them
     return deals
+
+
+def put_on_sale(insert: Callable[[str, list[dict[str, Any]]], list[str]], book: str) -> list[str]:
+    """Plan and add-on as products of the standard price book; ids of their entries."""
+    products = insert("Product2", [
+        {"Name": key, "IsActive": True, "Stigg_Type__c": word, "Stigg_ID__c": key}
+        for key, word in (("plan-pro", "Plan"), ("addon-support", "Add-on"))
+    ])  # fmt: skip
+    return insert("PricebookEntry", [
+        {"Product2Id": each, "Pricebook2Id": book, "UnitPrice": 10, "IsActive": True} for each in products
+    ])  # fmt: skip
 
 
 def halves(items: Sequence[str], parts: int) -> list[list[str]]:
@@ -333,12 +360,12 @@ def ask(
         return answer.status, None
 
 
-def wait_until(done: Callable[[], bool], what: str) -> None:
+def wait_until(done: Callable[[], bool], what: str, *, patience: float = PATIENCE) -> None:
     """Wait for something that happens in another process."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not done():
         if time.monotonic() > end:
-            raise RuntimeError(f"{what} did not come within {PATIENCE:g} s")
+            raise RuntimeError(f"{what} did not come within {patience:g} s")
         time.sleep(0.1)
 
 
@@ -359,22 +386,56 @@ def payload(deal: str, org_id: str) -> dict[str, str]:
     return {"opportunity_id": deal, "org_id": org_id, "event": "won"}
 
 
-def call_one_by_one(deals: Sequence[str], key: str, api_key: str, org_id: str) -> tuple[list[float], list[float]]:
-    """Seconds until the answer, and until the customer's entitlement is enforced."""
-    answered, enforced = list[float](), list[float]()
-    line, checks = connected(), connected()
+def call_one_by_one(
+    deals: Sequence[str], key: str, api_key: str, org_id: str
+) -> tuple[list[float], list[float], list[float]]:  # fmt: skip
+    """Seconds until the answer, until the customer's entitlement is enforced, and that Salesforce took of them."""
+    answered, enforced, theirs = list[float](), list[float](), list[float]()
     for deal in deals:
+        line, checks = connected(), connected()
+        line.connect()
+        checks.connect()
         begun = time.perf_counter()
-        status, told = ask(line, "POST", PATH, payload(deal, org_id), key=key)
+        line.request("POST", PATH, json.dumps(payload(deal, org_id)),
+                     {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})  # fmt: skip
+        answer = line.getresponse()
+        status, told = answer.status, json.loads(answer.read())
         answered.append(time.perf_counter() - begun)
         if status != 200 or told["status"] != "done":
             raise RuntimeError(f"{status}: {told}")
+        theirs.append(float((answer.headers["Server-Timing"] or "").partition("dur=")[2].partition(",")[0]) / 1000)
         path = f"/api/v1/entitlements/check/?customer={told['customer_id']}&feature=feature-1"
         while not (ask(checks, "GET", path, key=api_key, word="Api-Key")[1] or {}).get("granted"):
             if time.perf_counter() - begun > 10:
                 raise RuntimeError("an entitlement is not enforced after 10 s")
         enforced.append(time.perf_counter() - begun)
-    return answered, enforced
+    return answered, enforced, theirs
+
+
+def win_unseen(deals: Sequence[str]) -> list[float]:
+    """Win deals that nobody calls about, some seconds apart; seconds until each customer has the subscription."""
+    from django.utils import timezone
+
+    from integrations.models import SalesforceOrg
+    from integrations.orgs.connect import client_for
+    from integrations.salesforce.composite import update_rows
+    from provisioning.models import ProvisioningSettings, Subscription
+
+    ProvisioningSettings.objects.update(watching_since=timezone.now(), polled_until=None)
+    won, taken = dict[str, float](), dict[str, float]()
+    with client_for(SalesforceOrg.objects.get(), domain="provisioning") as client:
+        for deal in deals:
+            list(update_rows(client, "Opportunity", [{"Id": deal, "StageName": "Closed Won"}]))
+            won[deal] = time.perf_counter()
+            time.sleep(7)
+
+    def all_taken() -> bool:
+        found = Subscription.objects.filter(opportunity_id__in=won).values_list("opportunity_id", flat=True)
+        taken.update({deal: time.perf_counter() for deal in found if deal not in taken})
+        return len(taken) == len(won)
+
+    wait_until(all_taken, "the poll", patience=3 * POLL_SECONDS)
+    return [taken[deal] - won[deal] for deal in deals]
 
 
 def call_at_once(deals: Sequence[str], key: str, org_id: str, clients: int) -> dict[str, int]:
@@ -408,15 +469,16 @@ def settle() -> None:
 # --- verdicts -------------------------------------------------------------------------------------------------------------
 
 
-def show(name: str, times: Sequence[float], bare_times: dict[str, Any]) -> None:
-    """Middle and 99th of both, with what is wanted."""
-    middle, bare_middle = statistics.median(times), statistics.median(bare_times["times"])
-    most, theirs = percentile(times, 99), percentile(bare_times["salesforce"], 99)
-    ratio, besides = middle / bare_middle, most - theirs
+def show(name: str, times: Sequence[float], theirs: Sequence[float], bare_times: Sequence[float]) -> None:
+    """Middle against bare, and the 99th of what is left when each call's own wait for Salesforce is taken off."""
+    middle, bare_middle = statistics.median(times), statistics.median(bare_times)
+    ours = [whole - waited for whole, waited in zip(times, theirs, strict=True)]
+    ratio, besides = middle / bare_middle, percentile(ours, 99)
     print(
         f"  {name}: p50 {middle * 1000:.1f} ms, bare {bare_middle * 1000:.1f} ms; ratio {ratio:.2f} (wanted {TIMES}): "
-        f"{word(ratio <= TIMES)}\n  {name}: p99 {most * 1000:.1f} ms, of it Salesforce {theirs * 1000:.1f} ms; besides "
-        f"{besides * 1000:.1f} ms (wanted {BESIDES * 1000:.0f}): {word(besides <= BESIDES)}",
+        f"{word(ratio <= TIMES)}\n  {name}: p99 {percentile(times, 99) * 1000:.1f} ms; besides Salesforce p50 "
+        f"{statistics.median(ours) * 1000:.1f} ms, p99 {besides * 1000:.1f} ms (wanted {BESIDES * 1000:.0f}): "
+        f"{word(besides <= BESIDES)}",
         flush=True,
     )
 

@@ -9,11 +9,12 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Make jobs, needs and outbox kinds known; models are loaded only now."""
-        from billing import deploying, kinds, linking, preflight, push, rating
+        from billing import alert_kinds, deploying, kinds, linking, preflight, push, rating
         from integrations.sync import jobs
         from integrations.sync.mirror import hooks, needs
         from integrations.sync.outbox import kinds as outbox
 
+        alert_kinds.register_kinds()
         jobs.register(jobs.Job(push.JOB, push.LABEL, preflight.DOMAIN, push.perform, enabled=push.is_enabled))
         jobs.register(jobs.Job(rating.JOB, rating.LABEL, preflight.DOMAIN, rating.perform, per_org=False))
         deploy = jobs.Job(deploying.JOB, deploying.LABEL, preflight.DOMAIN, deploying.perform, by_hand=True)

@@ -24,6 +24,8 @@ class SettingsForm(forms.ModelForm):
         help_texts = {
             "scope": "Customers that leave the scope keep their records in Salesforce; they are no longer updated.",
             "many_accounts": "How a customer with several accounts looks in Salesforce. Our own object must be created first.",
+            "current_wording": "Drafts of the running period are called Current.",
+            "last_included_day": "Invoice ends show the last included day.",
             "prefix": "NOME__ for the package, empty for objects that we deploy. It is found by itself at the first check.",
         }
 

@@ -1,33 +1,31 @@
 """Tells people what needs them: one message per change of state, one digest when many connections fail, one recovery note.
 
-A row per cause stays open until it recovers; the message is mail to `ALERT_EMAILS`, all admins and the people named, and a
-delivery to each alert channel (webhook, chat hook) that admins configured.
+A row per cause stays open until it recovers. Without rules the message is mail to `ALERT_EMAILS`, all admins and the people
+named, and a delivery to each alert channel; rules (`alert_rules`) say otherwise.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 
-from integrations import hook_bodies
-from integrations.models import Alert, AlertChannel, AlertDelivery, SalesforceOrg
+from integrations import audit
+from integrations.access import Refusal, has_role
+from integrations.alert_rules import catalogue, telling
+from integrations.models import Alert, AlertNotice, SalesforceOrg
 
-log = structlog.get_logger(__name__)
 DIGEST_KEY = "connections"
 DIGEST_FROM = 3  # so many connection alerts at once become one message
 GATHER = timedelta(seconds=60)
+TAKEN_BACK = {"acknowledged_at": None, "acknowledged_by": None, "acknowledged_note": ""}
 
 
 def open_alerts(user: Any = None) -> QuerySet[Alert]:
     """Alerts to show: open, and not spoken for by a digest; with `user`, only those naming them or nobody."""
     alerts = Alert.objects.filter(recovered_at=None, part_of=None).select_related("org")
-    if user is None or user.is_superuser:
+    if user is None or has_role(user, "admin"):
         return alerts
     return alerts.filter(Q(people=user) | Q(people=None)).distinct()
 
@@ -50,17 +48,21 @@ def raise_alert(
     With `gather` the message waits a minute for others like it, so that 50 failing connections make one digest (R-024).
     """
     fields = {"code": code, "title": title[:200], "body": body, "url": url, "severity": severity, "org": org, "since": now}
-    fields |= {"notified_at": None, "gather_until": now + GATHER if gather else None}
+    fields |= {"notified_at": None, "gather_until": now + GATHER if gather else None, "kind": catalogue.kind_of(key)}
     with transaction.atomic():
         alert = Alert.objects.select_for_update().filter(key=key, recovered_at=None).first()
         if alert is not None and alert.code == code:
+            return None
+        if alert is not None and alert.acknowledged_at is not None and not _is_worse(alert, severity, code):
+            keep = {name: fields[name] for name in ("code", "title", "body", "url", "severity")}
+            Alert.objects.filter(pk=alert.pk).update(**keep)
             return None
         if alert is None:
             alert = _open_alert(key, fields)
             if alert is None:
                 return None
         else:
-            Alert.objects.filter(pk=alert.pk).update(**fields, part_of=None)
+            Alert.objects.filter(pk=alert.pk).update(**fields, part_of=None, **TAKEN_BACK)
             alert.refresh_from_db()
         alert.people.set(people)
         if not gather:
@@ -77,6 +79,10 @@ def _open_alert(key: str, fields: dict[str, Any]) -> Alert | None:
         return None
 
 
+def _is_worse(alert: Alert, severity: str, code: str) -> bool:
+    return catalogue.is_worse(catalogue.kind_of(alert.key), (alert.severity, alert.code), (severity, code))
+
+
 def recover_alert(key: str, *, now: datetime, note: str = "") -> bool:
     """Close the alert `key` and tell those who were told; returns whether one was open."""
     with transaction.atomic():
@@ -85,7 +91,7 @@ def recover_alert(key: str, *, now: datetime, note: str = "") -> bool:
             return False
         Alert.objects.filter(pk=alert.pk).update(recovered_at=now)
         if alert.notified_at is not None and alert.part_of_id is None:
-            transaction.on_commit(lambda: _send_recovery(alert, note, now=now))
+            transaction.on_commit(lambda: telling.tell_recovered(alert, note, now=now))
         digest = alert.part_of
     if digest is not None and not digest.parts.filter(recovered_at=None).exists():
         recover_alert(digest.key, now=now, note="All of them are connected again.")
@@ -94,15 +100,16 @@ def recover_alert(key: str, *, now: datetime, note: str = "") -> bool:
 
 def send_due_alerts(*, now: datetime) -> int:
     """Send what waited long enough; connection alerts that came together go out as one digest. Returns messages sent."""
+    later = telling.send_due(now=now)
     ready = list(Alert.objects.filter(recovered_at=None, notified_at=None, gather_until__lte=now))
     if not ready:
-        return 0
+        return later
     # Once one is due, those that are still gathering belong to the same message.
     waiting = list(Alert.objects.filter(recovered_at=None, notified_at=None, gather_until__isnull=False).order_by("title"))
     if len(waiting) < DIGEST_FROM:
-        return sum(_notify([alert], now=now) for alert in waiting)
+        return later + sum(_notify([alert], now=now) for alert in waiting)
     digest = _digest_of(waiting, now=now)
-    return _notify([digest], now=now, covering=waiting)
+    return later + _notify([digest], now=now, covering=waiting)
 
 
 def _digest_of(parts: Sequence[Alert], *, now: datetime) -> Alert:
@@ -110,7 +117,9 @@ def _digest_of(parts: Sequence[Alert], *, now: datetime) -> Alert:
     keys = [part.pk for part in parts]
     with transaction.atomic():
         digest, _ = Alert.objects.get_or_create(
-            key=DIGEST_KEY, recovered_at=None, defaults={"code": "many", "since": now, "url": "/connections/reauthorize/"}
+            key=DIGEST_KEY,
+            recovered_at=None,
+            defaults={"code": "many", "kind": "connection.many", "since": now, "url": "/connections/reauthorize/"},
         )
         Alert.objects.filter(pk__in=keys).update(part_of=digest)
         everything = Alert.objects.filter(part_of=digest, recovered_at=None).order_by("title")
@@ -118,19 +127,6 @@ def _digest_of(parts: Sequence[Alert], *, now: datetime) -> Alert:
         digest.body = "\n".join(part.title for part in everything)
         digest.save(update_fields=["title", "body"])
     return digest
-
-
-def _recipients(alerts: Iterable[Alert]) -> list[str]:
-    """Addresses told about `alerts`: those set for the installation, active admins, and the people named.
-
-    A warning that names people goes to them alone: it reaches admins by an alert of its own when it lasts (BW-D9).
-    """
-    named = get_user_model().objects.filter(alerts__in=list(alerts), is_active=True)
-    if named.exists() and all(alert.severity == Alert.Severity.WARNING for alert in alerts):
-        return list(dict.fromkeys(mail for mail in named.values_list("email", flat=True) if mail))
-    admins = get_user_model().objects.filter(is_superuser=True, is_active=True)
-    mails = [*settings.ALERT_EMAILS, *admins.values_list("email", flat=True), *named.values_list("email", flat=True)]
-    return list(dict.fromkeys(mail for mail in mails if mail))
 
 
 def _claim(alerts: Sequence[Alert], now: datetime) -> int:
@@ -144,47 +140,25 @@ def _notify(alerts: Sequence[Alert], *, now: datetime, covering: Sequence[Alert]
         return 0
     _claim(alerts, now)
     for alert in alerts:
-        _mail(
-            f"[Causeway] {alert.title}", "\n\n".join(part for part in (alert.body, _link(alert)) if part), _recipients(alerts)
-        )
-        _queue(hook_bodies.RAISED, alert, now=now)
+        telling.tell_raised(alert, covering, now=now)
     return len(alerts)
 
 
-def _send_recovery(alert: Alert, note: str, *, now: datetime) -> None:
-    note = note or "This works again; nothing needs to be done."
-    _mail(f"[Causeway] Solved: {alert.title}", note, _recipients([alert]))
-    _queue(hook_bodies.RECOVERED, alert, now=now, note=note)
+def acknowledge_alert(alert: Alert, *, user: Any, note: str = "", now: datetime, address: str | None = None) -> None:
+    """Somebody takes care of it: no reminder and no escalation until it gets worse. Refusal `not_open` when it is over."""
+    changes = {"acknowledged_at": now, "acknowledged_by": user, "acknowledged_note": note.strip()[:300]}
+    if not Alert.objects.filter(pk=alert.pk, recovered_at=None).update(**changes):
+        raise Refusal("not_open", "This alert is over already.")
+    AlertNotice.objects.filter(alert=alert, told_at=None).exclude(event=AlertNotice.Event.RECOVERED).delete()
+    after = {"key": alert.key, "note": note.strip()[:300]}
+    audit.record("alert.acknowledged", actor=user, target=alert.title, after=after, address=address)
+    alert.refresh_from_db()
 
 
-def _link(alert: Alert) -> str:
-    """Absolute address of the page where it can be fixed."""
-    return f"{settings.BASE_URL}{alert.url}" if alert.url.startswith("/") else alert.url
-
-
-def _queue(event: str, alert: Alert, *, now: datetime, note: str = "") -> int:
-    """One waiting delivery for each channel that wants it; the task of the next minute sends them (`hooks.deliver_due`)."""
-    channels = AlertChannel.objects.filter(is_active=True)
-    if alert.severity == Alert.Severity.WARNING:
-        channels = channels.filter(sends_warnings=True)
-    facts = {
-        "title": alert.title, "body": alert.body, "url": _link(alert), "severity": alert.severity, "code": alert.code,
-        "key": alert.key, "connection": alert.org.name if alert.org else "", "since": alert.since.isoformat(),
-        "at": now.isoformat(), "note": note,
-    }  # fmt: skip
-    made = AlertDelivery.objects.bulk_create(
-        AlertDelivery(
-            channel=channel, alert=alert, event=event, body=hook_bodies.body_of(channel.kind, event, facts), next_attempt_at=now
-        )
-        for channel in channels
-    )
-    return len(made)
-
-
-def _mail(subject: str, body: str, recipients: list[str]) -> None:
-    """One mail a recipient, so that addresses stay private. A broken mail server never breaks the work."""
-    for address in recipients:
-        try:
-            send_mail(subject.replace("\n", " "), body, settings.DEFAULT_FROM_EMAIL, [address])
-        except OSError as error:  # SMTPException is one, too
-            log.warning("alert mail not sent", error=type(error).__name__)
+def reopen_alert(alert: Alert, *, user: Any, now: datetime, address: str | None = None) -> None:
+    """Nobody takes care of it after all: reminders and escalations go on. Refusal `not_open` when it is over."""
+    changes = {"acknowledged_at": None, "acknowledged_by": None, "acknowledged_note": ""}
+    if not Alert.objects.filter(pk=alert.pk, recovered_at=None).update(**changes):
+        raise Refusal("not_open", "This alert is over already.")
+    audit.record("alert.taken_back", actor=user, target=alert.title, after={"key": alert.key}, address=address)
+    alert.refresh_from_db()

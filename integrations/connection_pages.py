@@ -128,11 +128,15 @@ def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
     }
 
 
+_SILENT = {"orgsecret", "apiusage", "alert", "securityreview", "securityfinding"}
+"""Rows that are about the connection itself and mean nothing without it."""
+
+
 def dependants_of(org: SalesforceOrg) -> list[tuple[str, int]]:
     """What a deletion takes along, by kind, counted from the model graph so that a new domain cannot be forgotten (R-287)."""
     counts = []
     for relation in SalesforceOrg._meta.related_objects:
-        if relation.related_model._meta.model_name in {"orgsecret", "apiusage", "alert"} or not relation.get_accessor_name():
+        if relation.related_model._meta.model_name in _SILENT or not relation.get_accessor_name():
             continue
         rows = relation.related_model._default_manager.filter(**{relation.field.name: org}).order_by()
         kind = Value(str(relation.related_model._meta.verbose_name_plural), output_field=CharField())

@@ -3,6 +3,7 @@
 Addresses and signing secrets are encrypted like the secrets of connections: the address of a chat hook is a password, too.
 """
 
+import json
 import secrets
 import time
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from django.db.models import F
 
 from integrations import hook_bodies, outgoing
 from integrations.access import Refusal
+from integrations.alert_rules import telling
 from integrations.models import AlertChannel, AlertDelivery
 from integrations.orgs import vault
 
@@ -90,6 +92,11 @@ def send_again(delivery: AlertDelivery, *, now: datetime) -> bool:
     return bool(ended.update(state=State.WAITING, attempts=0, next_attempt_at=now, error="", ended_at=None))
 
 
+def send_sooner(delivery: AlertDelivery, *, now: datetime) -> bool:
+    """Make the next attempt of a waiting delivery due now; False when it has ended."""
+    return bool(AlertDelivery.objects.filter(pk=delivery.pk, state=State.WAITING).update(next_attempt_at=now))
+
+
 def purge(*, now: datetime) -> int:
     """Forget deliveries after 30 days; returns how many."""
     return AlertDelivery.objects.filter(created_at__lt=now - KEPT).delete()[0]
@@ -120,6 +127,10 @@ def _attempt(delivery: AlertDelivery, *, now: datetime) -> bool:
 
 def _send(delivery: AlertDelivery, now: datetime) -> int:
     channel = delivery.channel
+    if channel.kind == AlertChannel.Kind.EMAIL:
+        return _send_mail(delivery)
+    if not channel.address:
+        raise Refusal("no_address", "The channel has no address yet.")
     url = vault.unseal(_label(channel, "address"), bytes(channel.address))
     secret = vault.unseal(_label(channel, "secret"), bytes(channel.secret)) if channel.secret else ""
     target = outgoing.check_target(url, inner_origins=inner_origins())
@@ -128,6 +139,17 @@ def _send(delivery: AlertDelivery, now: datetime) -> int:
         event=delivery.event, delivery=str(delivery.key), timestamp=int(now.timestamp()), body=body, secret=secret
     )
     return outgoing.post(target, body=body, headers=headers)
+
+
+def _send_mail(delivery: AlertDelivery) -> int:
+    """To every address of a group, one mail each; 250 as a mail server says it."""
+    mails = [str(each) for each in delivery.channel.mails]
+    if not mails:
+        raise Refusal("no_address", "The group has no address.")
+    told = json.loads(delivery.body)
+    if not telling.mail(told["subject"], told["text"], mails):
+        raise outgoing.CallFailed("The mail server did not take the message.")
+    return 250
 
 
 def _note(delivery: AlertDelivery, *, arrived: bool, status: int, error: str, final: bool, now: datetime) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from django.db.models import Count, Q
 
 from integrations.mapping_forms import NEW, MappingForm
-from integrations.models import Customer, EndUser, Entity, Mapping, RecordLink, Run, SalesforceOrg
+from integrations.mapping_words import Said, say_changes
+from integrations.models import Customer, EndUser, Entity, Mapping, MappingVersion, RecordLink, Run, SalesforceOrg
 from integrations.salesforce.describe import FieldInfo
 from integrations.sync.mapping import facts, versions
 from integrations.sync.mapping.body import OBJECT_OF, PULL, PUSH, RULES_OF, read_body
-from integrations.sync.mapping.catalogue import SourceField
+from integrations.sync.mapping.catalogue import SourceField, source_fields
 from integrations.sync.mapping.check import Known
 from integrations.sync.mapping.preview import PairPreview, Preview
 from integrations.sync.mapping.schedule import Timing, explain_timing
@@ -225,9 +226,14 @@ def read_versions(mapping: Mapping) -> list[dict[str, Any]]:
     rows = versions.versions_of(mapping)
     bodies = {row.number: read_body(row.body, entity=mapping.entity) for row in rows}
     first = versions.body_of(mapping, 0)
-    return [
-        {"version": row, "changes": versions.compare(bodies.get(row.number - 1, first), bodies[row.number])} for row in rows
-    ]
+    rules = {name: words[0] for (entity, name), words in RULE_WORDS.items() if entity == mapping.entity}
+    sources = {each.key: each.label for each in source_fields(mapping.org, mapping.entity)}
+
+    def said(row: MappingVersion) -> list[Said]:
+        changes = versions.compare(bodies.get(row.number - 1, first), bodies[row.number])
+        return say_changes(changes, rules=rules, sources=sources)
+
+    return [{"version": row, "changes": said(row)} for row in rows]
 
 
 def timing(*, now: datetime) -> Timing:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, QuerySet, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Coalesce, Now
 
@@ -50,8 +50,14 @@ def find_runs(
         runs = runs.filter(job=job)
     if number.strip():
         runs = runs.filter(pk=id_in(number) or 0)
-    counted = runs.annotate(**{f"rows_{name}": Coalesce(Sum(f"objects_touched__{name}"), 0) for name in CLASSES})
-    return counted.order_by(*order_of(sort, RUN_COLUMNS, usual=["-id"]))  # an aggregate drops the default order
+    counted = runs.annotate(**{f"rows_{name}": _sum_of(name) for name in CLASSES})
+    return counted.order_by(*order_of(sort, RUN_COLUMNS, usual=["-id"]))
+
+
+def _sum_of(name: str) -> Coalesce:
+    """Rows of a class of one run. Asked for each run shown: joined and grouped, all 100,000 runs were added up for one page."""
+    objects = RunObject.objects.filter(run=OuterRef("pk")).order_by().values("run")
+    return Coalesce(Subquery(objects.annotate(n=Sum(name)).values("n")), 0)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from django.utils import timezone
 from integrations import alerts, hooks
 from integrations.models import WorkerHeartbeat
 from integrations.orgs import budget, lifecycle, posture
-from integrations.sync import runs
+from integrations.sync import run_watch, runs
 
 
 def perform_run(run_id: int) -> str:
@@ -42,6 +42,11 @@ def send_alerts() -> int:
     """Mail what is due and bring waiting messages to their channels."""
     now = timezone.now()
     return alerts.send_due_alerts(now=now) + hooks.deliver_due(now=now)
+
+
+def watch_runs() -> int:
+    """Alert on runs that fail again and again, or do not succeed for hours."""
+    return run_watch.watch_runs(now=timezone.now())
 
 
 def retry_revocations() -> int:

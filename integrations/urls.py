@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations.views import connections, mapping_fields, mappings, mirror, outbox, runs, undo
+from integrations.views import alert_channels, alerts, connections, mapping_fields, mappings, mirror, outbox, runs, undo
 
 app_name = "integrations"
 urlpatterns = [
@@ -27,6 +27,31 @@ urlpatterns = [
     path("accounts/confirm/", connections.confirm_login, name="confirm_login"),
     path("accounts/salesforce/", connections.sign_in_with_salesforce, name="signin_salesforce"),
     path("undo/", undo.undo_last, name="undo"),
+    path("alerts/", alerts.alert_list, name="alerts"),
+    path("alerts/history/", alerts.alert_history, name="alert_history"),
+    path("alerts/history.csv", alerts.alert_history_csv, name="alert_history_csv"),
+    path("alerts/kinds/", alerts.alert_kinds, name="alert_kinds"),
+    path("alerts/mine/", alerts.alert_preferences, name="alert_preferences"),
+    path("alerts/<int:pk>/", alerts.alert_detail, name="alert"),
+    path("alerts/<int:pk>/acknowledge/", alerts.alert_acknowledge, name="alert_acknowledge"),
+    path("alerts/channels/", alert_channels.alert_channels, name="alert_channels"),
+    path("alerts/channels/new/", alert_channels.alert_channel, name="alert_channel_new"),
+    path("alerts/channels/<int:pk>/", alert_channels.alert_channel, name="alert_channel"),
+    path("alerts/channels/<int:pk>/test/", alert_channels.alert_channel_test, name="alert_channel_test"),
+    path("alerts/channels/<int:pk>/secret/", alert_channels.alert_channel_secret, name="alert_channel_secret"),
+    path("alerts/channels/<int:pk>/pause/", alert_channels.alert_channel_pause, name="alert_channel_pause"),
+    path("alerts/channels/<int:pk>/delete/", alert_channels.alert_channel_delete, name="alert_channel_delete"),
+    path("alerts/deliveries/", alert_channels.alert_deliveries, name="alert_deliveries"),
+    path("alerts/deliveries/<int:pk>/resend/", alert_channels.alert_resend, name="alert_resend"),
+    path("alerts/rules/", alert_channels.alert_rules, name="alert_rules"),
+    path("alerts/rules/new/", alert_channels.alert_rule, name="alert_rule_new"),
+    path("alerts/rules/<int:pk>/", alert_channels.alert_rule, name="alert_rule"),
+    path("alerts/rules/<int:pk>/test/", alert_channels.alert_rule_test, name="alert_rule_test"),
+    path("alerts/rules/<int:pk>/pause/", alert_channels.alert_rule_pause, name="alert_rule_pause"),
+    path("alerts/rules/<int:pk>/delete/", alert_channels.alert_rule_delete, name="alert_rule_delete"),
+    path("alerts/watches/new/", alert_channels.run_watch, name="run_watch_new"),
+    path("alerts/watches/<int:pk>/", alert_channels.run_watch, name="run_watch"),
+    path("alerts/watches/<int:pk>/delete/", alert_channels.run_watch_delete, name="run_watch_delete"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/<int:pk>/", runs.run_detail, name="run"),
     path("runs/<int:pk>/progress/", runs.run_progress, name="run_progress"),

@@ -11,7 +11,9 @@ class OkrConfig(AppConfig):
         """Make the jobs known; models are loaded only now."""
         from integrations import undo
         from integrations.sync import jobs
-        from okr import refresh, undoing
+        from okr import alert_kinds, refresh, undoing
+
+        alert_kinds.register_kinds()
 
         jobs.register(
             jobs.Job(

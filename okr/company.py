@@ -74,5 +74,5 @@ def _names(people: Iterable[Any]) -> list[str]:
 
 
 def _check(user: Any) -> None:
-    if not has_role(user, "operator"):
+    if not has_role(user, "operator", "okr"):
         raise NotAllowed("not_allowed", "Only operators and admins change departments and periods.")

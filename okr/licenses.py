@@ -224,5 +224,5 @@ def _note(org: SalesforceOrg, user: Any, actor: Any, event: str, now: datetime, 
 
 
 def _check_role(actor: Any, role: str, sentence: str) -> None:
-    if not has_role(actor, role):
+    if not has_role(actor, role, "okr"):
         raise NotAllowed("not_allowed", sentence)

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from integrations.access import GROUPS, Refusal
+from integrations.access import DOMAIN_GROUPS, GROUPS, Refusal
 from integrations.models import SalesforceOrg
 from okr import licenses, linking
 from okr import reports_metadata as metadata
@@ -21,6 +21,7 @@ from okr.models import KeyResult, License, ReportLink
 from okr.periods import MOST_SETTLE_DAYS
 
 CLOSED, SEARCH, REPORT = "", "search", "report"
+ASSIGNERS = (GROUPS["operator"], GROUPS["admin"], DOMAIN_GROUPS["okr"])
 MOST_ROWS = 10  # filter lines shown in the form
 
 
@@ -153,7 +154,7 @@ def open_section(user: Any, key_result: KeyResult | None) -> Section:
 def people_who_can_help() -> list[Any]:
     """Up to five people who assign licenses."""
     people = get_user_model().objects.filter(is_active=True)
-    return list(people.filter(Q(is_superuser=True) | Q(groups__name=GROUPS["operator"])).distinct().order_by("username")[:5])
+    return list(people.filter(Q(is_superuser=True) | Q(groups__name__in=ASSIGNERS)).distinct().order_by("username")[:5])
 
 
 def pool_of(section: Section) -> licenses.Seats | None:

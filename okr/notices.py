@@ -13,6 +13,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from integrations import alerts
+from integrations.access import is_admin
 from integrations.models import Alert, SalesforceOrg
 from okr import reports_metadata as metadata
 from okr.models import ReportLink
@@ -78,7 +79,7 @@ def tell_admins(org: SalesforceOrg, *, now: datetime) -> bool:
     body = f"Not readable for {PASSES_BEFORE_ADMINS} passes or more: " + ", ".join(names[:NAMED]) + _and_more(names)
     digest = sha256(repr([report_id for report_id, _, _ in reports]).encode()).hexdigest()[:12]
     title = f"{org.name}: {len(reports)} linked report{'s' if len(reports) > 1 else ''} cannot be read"
-    people = get_user_model().objects.filter(is_superuser=True, is_active=True)
+    people = get_user_model().objects.filter(is_admin()).distinct()
     return bool(
         alerts.raise_alert(
             key, code=f"stuck-{digest}", title=title, body=body, url=_list_url(), org=org, people=people, now=now

@@ -226,5 +226,5 @@ def _check_parent(objective: Objective | None, parent: Objective | None) -> None
 
 
 def _check_operator(user: Any) -> None:
-    if not has_role(user, "operator"):
+    if not has_role(user, "operator", "okr"):
         raise rights.NotAllowed("not_allowed", "Only operators and admins change departments and periods.")

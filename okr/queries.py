@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Concat, Lower, NullIf
 
 from integrations.models import SalesforceOrg
@@ -307,3 +307,15 @@ def _numbers(needed: set[int]) -> Iterator[tuple[int, int, Decimal, Decimal, Dec
     for start in range(0, len(ids), PARAMETERS):
         rows = KeyResult.objects.filter(objective__in=ids[start : start + PARAMETERS])
         yield from rows.values_list("objective_id", "weight", "start", "target", "current")
+
+
+def links_in_need() -> list[dict[str, Any]]:
+    """Links that do not deliver, by connection and status, with how many and since when; one query."""
+    broken = ReportLink.objects.filter(key_result__in=KeyResult.objects.filter(broken_link(), objective__archived_at=None))
+    groups = broken.order_by().values("org", "status", connection=F("org__name"), state=F("org__state"))
+    return list(groups.annotate(n=Count("pk"), since=Min("status_since"), one=Min("key_result")).order_by("-n"))
+
+
+def full_pools() -> list[SalesforceOrg]:
+    """Connections whose seats are all held (`seats_used`, `seats_free`); one query."""
+    return list(connections_with_seats().filter(seats__gt=0, seats_free__lte=0, okr_enabled=True).exclude(state="disconnected"))

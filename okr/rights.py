@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from integrations.access import Refusal, has_role
+from integrations.access import Refusal, has_role, may_change
 from okr.models import KeyResult, Objective
 
 
@@ -14,15 +14,15 @@ class NotAllowed(Refusal):
 
 def may_edit_objective(user: Any, objective: Objective) -> bool:
     """Its owner, the lead of its department, or an admin."""
-    if has_role(user, "admin"):
+    if has_role(user, "admin", "okr"):
         return True
     department = objective.department
-    return user.is_active and (objective.owner_id == user.pk or (department is not None and department.lead_id == user.pk))
+    return may_change(user) and (objective.owner_id == user.pk or (department is not None and department.lead_id == user.pk))
 
 
 def may_edit_key_result(user: Any, key_result: KeyResult) -> bool:
     """Its owner, or whoever may edit its objective (BW-D3: unlinking needs no more than this)."""
-    return (user.is_active and key_result.owner_id == user.pk) or may_edit_objective(user, key_result.objective)
+    return (may_change(user) and key_result.owner_id == user.pk) or may_edit_objective(user, key_result.objective)
 
 
 def check_objective(user: Any, objective: Objective) -> None:

@@ -1,7 +1,7 @@
 """How times, durations and amounts read on a page. Pure: no ORM, no clock, no request."""
 
 from datetime import datetime, timedelta, tzinfo
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 _STEPS = ((60, 60, "min"), (24, 3600, "h"), (14, 86400, "days"), (9, 604800, "weeks"))
@@ -28,6 +28,12 @@ def absolute(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
+def clock(moment: datetime, zone: tzinfo) -> str:
+    """ "Nov 22, 2026, 14:05 CET": the instant in `zone` as people write it; the seconds are in `absolute`."""
+    at = moment.astimezone(zone)
+    return f"{at:%b} {at.day}, {at.year}, {at:%H:%M %Z}"
+
+
 def duration(span: timedelta | float | None) -> str:
     """ "0.4 s", "6 s", "2 min 5 s", "3 h 20 min"; empty for None."""
     if span is None:
@@ -48,7 +54,10 @@ def amount(value: Decimal | float | None, places: int | None = None) -> str:
     """Thousands separated, without trailing zeros; `places` cuts decimals (6 are stored, 2 are plenty for most)."""
     if value is None:
         return "–"
-    exact = Decimal(str(value))
+    try:
+        exact = Decimal(str(value))
+    except InvalidOperation:  # a source says number and sent a word: the word is shown
+        return str(value)
     if places is not None:
         exact = round(exact, places)
     text = f"{exact:,f}"

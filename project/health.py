@@ -5,14 +5,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
-from django_q.models import OrmQ
 
 from integrations.access import access, has_role
-from integrations.models import Alert, Run, SalesforceOrg, WorkerHeartbeat
+from integrations.models import WorkerHeartbeat
+from project import metrics as metrics_of
 
 SILENT_AFTER = timedelta(minutes=3)
 
@@ -52,20 +51,4 @@ def metrics(request: HttpRequest) -> HttpResponse:
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if not (token and hmac.compare_digest(given, token)) and not has_role(request.user, "operator"):
         return HttpResponse(status=404)
-    return HttpResponse(_exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _exposition() -> str:
-    lines = ["# TYPE causeway_runs gauge"]
-    runs = Run.objects.values("job", "state").annotate(n=Count("id")).order_by("job", "state")
-    lines += [f'causeway_runs{{job="{row["job"]}",state="{row["state"]}"}} {row["n"]}' for row in runs]
-    lines.append("# TYPE causeway_connections gauge")
-    states = SalesforceOrg.objects.values("state").annotate(n=Count("id")).order_by("state")
-    lines += [f'causeway_connections{{state="{row["state"]}"}} {row["n"]}' for row in states]
-    lines += ["# TYPE causeway_queue_tasks gauge", f"causeway_queue_tasks {OrmQ.objects.count()}"]
-    lines += ["# TYPE causeway_open_alerts gauge", f"causeway_open_alerts {Alert.objects.filter(recovered_at=None).count()}"]
-    beat = WorkerHeartbeat.objects.filter(name="worker").values_list("beat_at", flat=True).first()
-    if beat:
-        age = (timezone.now() - beat).total_seconds()
-        lines += ["# TYPE causeway_worker_heartbeat_age_seconds gauge", f"causeway_worker_heartbeat_age_seconds {age:.0f}"]
-    return "\n".join(lines) + "\n"
+    return HttpResponse(metrics_of.exposition(now=timezone.now()), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -258,6 +258,9 @@ SOCIAL_AUTH_SALESFORCE_CONNECTION_PIPELINE = ("integrations.orgs.oauth.connect_o
 SOCIAL_AUTH_SALESFORCE_SIGNIN_PIPELINE = ("integrations.orgs.oauth.sign_person_in",)
 # Whether "Sign in with Salesforce" makes a member of somebody who has no account yet; never an admin.
 SOCIAL_AUTH_SALESFORCE_SIGNIN_CREATE_MEMBERS = _yes_or_no("SALESFORCE_SIGNIN_CREATES_MEMBERS", default=False)
+SOCIAL_AUTH_SALESFORCE_SIGNIN_NEW_ROLE = env.str("SALESFORCE_SIGNIN_ROLE", default="member")
+if SOCIAL_AUTH_SALESFORCE_SIGNIN_NEW_ROLE not in ("member", "viewer"):
+    raise _refuse("SALESFORCE_SIGNIN_ROLE", "must be member or viewer.")
 
 # --- Background work (django-q2): all of these matter, see docs/operations.md -------------------------------------
 WORKERS = _whole_number("WORKERS", default=2, at_least=1)
@@ -376,6 +379,7 @@ if not LAKE_ENGINE_URL.startswith(("duckdb://", "chdb://", "clickhouse://", "cli
 PRODUCT_EVENT_DAYS = _whole_number("PRODUCT_EVENT_DAYS", default=1095)  # product events are kept so long (S-114)
 PRODUCT_DEDUPE_DAYS = _whole_number("PRODUCT_DEDUPE_DAYS", default=31)  # a repeat with another time is found so far around
 USAGE_DAYS = _whole_number("USAGE_DAYS", default=400, at_least=1)  # reports of usage are kept so long
+AUDIT_DAYS = _whole_number("AUDIT_DAYS", default=0)  # audit entries are kept so long; 0 = all of them
 LAKE_MEMORY_MB = _whole_number("LAKE_MEMORY_MB", default=256)  # of one job; beyond it the engine spills to disk
 
 REFRESH_MINUTE = _whole_number("REFRESH_MINUTE", default=0)  # BW-D7: minute of the hour at which key results refresh

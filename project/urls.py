@@ -6,15 +6,24 @@ from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from project import back_office, customer_views, health, views, why_views
+from project import back_office, budget_views, customer_views, health, views, why_views
+from project.audit_log import views as audit_views
 from project.four_way import views as four_way_views
+from project.needs_person import views as needs_views
 from project.searching import views as search_views
 
 admin.site.login = views.admin_sign_in  # one door for everybody: throttled, in the audit
 back_office.widen_policy(admin.site)
+back_office.guard(admin.site)
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("needs/", needs_views.need_list, name="needs"),
+    path("needs/count/", needs_views.needs_count, name="needs_count"),
+    path("first-steps/dismiss/", needs_views.first_steps_dismiss, name="first_steps_dismiss"),
+    path("budget/", budget_views.budget_list, name="budget"),
+    path("budget/<int:pk>/", budget_views.budget_org, name="budget_org"),
+    path("budget/<int:pk>/settings/", budget_views.budget_change, name="budget_change"),
     path("", include("integrations.urls")),
     path("product/", include("integrations.product.urls")),
     path("okr/", include("okr.urls")),
@@ -35,9 +44,19 @@ urlpatterns = [
     path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/", customer_views.link_change, name="link_change"),
     path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/wins/", customer_views.link_wins, name="link_wins"),
     path("customers/<str:entity>/<int:pk>/links/<int:org_pk>/why/", customer_views.match_trace, name="match_trace"),
+    path("", include("project.people.urls")),
     path("search/", search_views.search, name="search"),
+    path("docs/", include("project.documents.urls")),
+    path("security/", include("project.security.urls")),
+    path("audit/", audit_views.audit_log, name="audit_log"),
+    path("audit/export.<slug:form>", audit_views.audit_export, name="audit_export"),
+    path("audit/verify/", audit_views.audit_verify, name="audit_verify"),
     path("audit/four-way/", four_way_views.four_way, name="four_way"),
     path("audit/four-way/export.csv", four_way_views.four_way_csv, name="four_way_csv"),
+    path("audit/four-way/explain/", four_way_views.four_way_explain, name="four_way_explain"),
+    path("audit/four-way/won/", four_way_views.four_way_won, name="four_way_won"),
+    path("audit/four-way/won.csv", four_way_views.four_way_won_csv, name="four_way_won_csv"),
+    path("audit/four-way/won/<int:org_pk>/", four_way_views.four_way_take_over, name="four_way_take_over"),
     path("audit/four-way/compare/", four_way_views.four_way_compare, name="four_way_compare"),
     path("accounts/login/", views.SignIn.as_view(), name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),

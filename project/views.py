@@ -22,6 +22,9 @@ from integrations.chosen_org import chosen_org
 from integrations.fresh import mark_fresh
 from integrations.orgs.oauth import sign_in_orgs
 from project.home import read_overview
+from project.needs_person.need import grouped
+
+NEEDS_SHOWN = 12
 
 
 @require_safe
@@ -29,7 +32,9 @@ from project.home import read_overview
 def home(request: HttpRequest) -> HttpResponse:
     """Is everything fine? Problems first, then what runs next and what ran last."""
     overview = read_overview(request.user, now=timezone.now(), org=chosen_org(request))
-    return render(request, "home.html", {"overview": overview})
+    needs = overview.listing.needs
+    context = {"overview": overview, "headings": grouped(needs[:NEEDS_SHOWN]), "more_needs": len(needs) > NEEDS_SHOWN}
+    return render(request, "home.html", context)
 
 
 @require_safe
@@ -93,7 +98,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         audit.record("access.denied", actor=user, target=request.path[:200], address=audit.address_of(request))
-    return render(request, "403.html", status=403)
+    reason = str(exception)[:300] if isinstance(exception, PermissionDenied) else ""
+    return render(request, "403.html", {"reason": reason}, status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -9,6 +9,7 @@ class ProvisioningConfig(AppConfig):
 
     def ready(self) -> None:
         """Make jobs, outbox kinds and hooks known; models are loaded only now."""
-        from provisioning import registering
+        from provisioning import alert_kinds, registering
 
+        alert_kinds.register_kinds()
         registering.register()

@@ -178,7 +178,7 @@ def standing_of(analysis: Analysis | None, org: SalesforceOrg) -> Standing:
 def shown_to(user: Person) -> QuerySet[Analysis]:
     """The analyses that somebody may read: analysts all, members those that are saved or computed every night."""
     known = Analysis.objects.select_related("org", "owner")
-    return known if has_role(user, "analyst") else known.filter(Q(is_nightly=True) | ~Q(name=""))
+    return known if has_role(user, "analyst", "analytics") else known.filter(Q(is_nightly=True) | ~Q(name=""))
 
 
 def name_analysis(analysis: Analysis, name: str, *, user: Person | None, now: datetime) -> Analysis:

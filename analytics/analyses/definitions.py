@@ -15,6 +15,7 @@ FILE = Path(__file__).resolve().parents[2] / "docs" / "analytics.md"
 _CODE, _STRONG, _EMPHASIS = re.compile(r"`([^`]+)`"), re.compile(r"\*\*([^*]+)\*\*"), re.compile(r"\*([^*\s][^*]*)\*")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 _ITEM = re.compile(r"\s*(?:[-*]|\d+\.) +")
+_NUMBERED = re.compile(r"\s*\d+\. ")
 
 
 def anchor_of(heading: str) -> str:
@@ -86,7 +87,8 @@ def _list(lines: Sequence[str]) -> str:
             items.append(_ITEM.sub("", line, count=1).strip())
         else:
             items[-1] += f" {line.strip()}"
-    return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+    kind = "ol" if _NUMBERED.match(lines[0]) else "ul"
+    return f"<{kind}>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + f"</{kind}>"
 
 
 def _table(lines: Sequence[str]) -> str:
@@ -99,11 +101,18 @@ def _table(lines: Sequence[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    shown = str(escape(text))
-    shown = _CODE.sub(r"<code>\1</code>", shown)
+    """Code as it stands; marks count only around it, as in **`name`** too."""
+    codes: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        codes.append(f"<code>{found[1]}</code>")
+        return f"\0{len(codes) - 1}\0"
+
+    shown = _CODE.sub(put_aside, str(escape(text.replace("\0", ""))))
     shown = _STRONG.sub(r"<strong>\1</strong>", shown)
     shown = _EMPHASIS.sub(r"<em>\1</em>", shown)
-    return _LINK.sub(lambda found: _link(found[1], found[2]), shown)
+    shown = _LINK.sub(lambda found: _link(found[1], found[2]), shown)
+    return re.sub(r"\0(\d+)\0", lambda found: codes[int(found[1])], shown)
 
 
 def _link(text: str, target: str) -> str:

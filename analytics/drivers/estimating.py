@@ -53,8 +53,8 @@ class Finding:
 
 
 NOT_SETTLED = (
-    "The joint model did not settle: some combination of behaviors tells the outcome nearly perfectly. Its p-values are too "
-    "large rather than too small."
+    "The estimates did not settle: some combination of behaviors tells the outcome nearly perfectly. Real differences may "
+    "therefore have been missed."
 )
 
 

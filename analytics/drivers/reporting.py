@@ -34,8 +34,8 @@ def write_document(findings: Findings, *, as_of: datetime, unit: str) -> Documen
         as_of=as_of.isoformat(),
         population=study.size,
         population_words=(
-            f"{study.size:,} accounts that were at risk at their landmark. Behaviors of the first {study.design.landmark} "
-            f"days, outcome in the {study.design.horizon} days after. {FOLLOW_UPS[study.design.follow_up]}."
+            f"{study.size:,} accounts whose outcome was open after their first {study.design.landmark} days: what they did "
+            f"until then, and what became of them in {study.design.horizon} days more. {FOLLOW_UPS[study.design.follow_up]}."
         ),
         excluded=[{"reason": each.reason.replace("_", " "), "n": each.n, "words": each.words} for each in study.excluded],
         blocks=blocks,
@@ -65,7 +65,7 @@ def _not_held(findings: Findings) -> str:
 
 def _figures(findings: Findings, words: Words) -> Block:
     robust = sum(each.verdict == "robust" for each in findings.tested)
-    base_label = "Recurring revenue at the landmark, mean" if words.kind == "money" else words.design.outcome.label
+    base_label = "Recurring revenue at the start, mean" if words.kind == "money" else words.design.outcome.label
     figures = [
         {"label": "Accounts", "value": findings.study.size, "kind": "count"},
         {"label": base_label, "value": words.plain(findings.base), "kind": words.kind, "unit": words.unit},
@@ -82,7 +82,7 @@ def _forest(findings: Findings, shown: Sequence[Finding], words: Words, hidden: 
         "Adjusted difference between accounts that did it and the others, after allowing for "
         f"{held_words(findings.held)}. Ranked by the end of the interval nearer to 0."
     )
-    notes = [f"{hidden} hidden; they were tested all the same, and count for the q-values."] if hidden else []
+    notes = [f"{hidden} hidden; they were tested all the same."] if hidden else []
     if not findings.tested:
         empty = _why_empty(findings)
         return Block("drivers", "Drivers", explain, empty=empty, notes=notes)

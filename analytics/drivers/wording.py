@@ -170,15 +170,15 @@ CAVEATS = (
         "side, may stand behind both the behavior and the outcome."
     ),
     (
-        "Behaviors are counted before the landmark only, outcomes after it only; accounts that had not reached it, or had "
-        "their outcome before it, are left out and counted."
+        "Behaviors are counted in the first days only, outcomes after them only; accounts that are younger, or had their "
+        "outcome before, are left out and counted."
     ),
     (
         "Of all behaviors with a q-value up to 0.05, at most one in twenty is expected to be a false discovery, over "
         "everything that was tested."
     ),
     (
-        "The model holds size, account type and activity constant as far as they are recorded; what is recorded badly is held "
+        "Size, account type and activity are held constant as far as they are recorded; what is recorded badly is held "
         "constant badly."
     ),
 )

@@ -1,6 +1,7 @@
 """The kind `retention`: which share of those who began together came back, period by period (FZ-D10, methods 4)."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from analytics.analyses.documents import Block, Column, Document
@@ -141,7 +142,7 @@ def compute(engine: "Engine", asked: Asked) -> Document:
     )  # fmt: skip
     return Document(
         title="Retention", as_of=asked.as_of.date().isoformat(), population=population, definition="retention",
-        population_words=f"{population:,} {nouns} who began with {_words(question.start)} since {plan.begins}.",
+        population_words=f"{population:,} {nouns} who began with {_words(question.start)} since {_day(plan.begins)}.",
         excluded=_excluded(plan, question, counted, nouns), blocks=(heat, retention_drawing.curve(plan, cells, empty)),
         notes=_notes(question, counted),
     )  # fmt: skip
@@ -150,6 +151,11 @@ def compute(engine: "Engine", asked: Asked) -> Document:
 def behind(engine: "Engine", asked: Asked, cell: Mapping[str, Any]) -> "pa.Table":
     """The customers behind a cell; of people, the customers that they belong to."""
     return retention_counting.behind(engine, asked, plan_of(asked), question_of(asked), cell)
+
+
+def _day(day: date) -> str:
+    """A day as sentences say it: Dec 1, 2025."""
+    return f"{day:%b} {day.day}, {day.year}"
 
 
 def _words(value: str) -> str:
@@ -177,7 +183,7 @@ def _columns(nouns: str) -> tuple[Column, ...]:
 
 def _excluded(plan: Plan, question: Question, counted: retention_counting.Counted, nouns: str) -> list[dict[str, Any]]:
     listed = [
-        ("before", counted.before, f"{nouns} began before {plan.begins}, the first day of the first cohort."),
+        ("before", counted.before, f"{nouns} began before {_day(plan.begins)}, the first day of the first cohort."),
         ("unknown_customer", counted.unknown_people, "people whose customer is not known."),
         (
             "without_product",

@@ -18,7 +18,7 @@ from analytics.analyses.drawing.blocks import draw_document, fold_note
 from analytics.analyses.kinds import AnalysisKind
 from analytics.models import Analysis, Result
 from analytics.views.scope import is_started, org_of, orgs_of_analytics
-from integrations.access import Refusal, access, has_role
+from integrations.access import Refusal, access, has_role, may_change
 from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.models import SalesforceOrg
@@ -63,7 +63,7 @@ def _read(kind: AnalysisKind, org: SalesforceOrg, data: Mapping[str, Any]) -> tu
 
 def _ask(request: HttpRequest, kind: AnalysisKind, org: SalesforceOrg) -> HttpResponse:
     """Store the question and queue its computation unless its result is there."""
-    if not has_role(request.user, "analyst"):
+    if not may_change(request.user, "analyst", "analytics"):
         return _refused(request, "Analysts ask new analyses; you can read the saved ones and those of every night.", status=403)
     now, data = timezone.now(), forms.data_of(kind, request.POST)
     try:
@@ -104,7 +104,7 @@ def _context(
     errors, standing = errors or {}, asking.standing_of(found, org)
     lacks = kind.lacks(org) if standing.state is not None else ""  # without facts everything lacks, which is said once
     fields = forms.fields_of(kind, org, values, errors)
-    may_ask = has_role(request.user, "analyst")
+    may_ask = may_change(request.user, "analyst", "analytics")
     return {
         "kind": kind, "kinds": kinds.every(), "org": org, "lacks": lacks, "is_started": is_started(org), "standing": standing,
         "fields": [each for each in fields if not each.parameter.advanced],
@@ -135,7 +135,7 @@ def result_context(request: HttpRequest, result: Result | None) -> dict[str, Any
     if result is None:
         return {"result": None}
     kind = asking.kind_of(result.analysis)
-    may_open = has_role(request.user, "analyst") and kind is not None and kind.behind is not None
+    may_open = has_role(request.user, "analyst", "analytics") and kind is not None and kind.behind is not None
     before = asking.result_before(result, other_day=True)
     changes = comparing.changes_between(before.document, result.document) if before is not None else []
     return {

@@ -27,7 +27,7 @@ def driver(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """One behavior of a stored result of drivers."""
     result, detail = _find(request, pk, key)
     document = result.document
-    may_open = has_role(request.user, "analyst")
+    may_open = has_role(request.user, "analyst", "analytics")
     is_money = document["extra"].get("outcome") == "revenue"
     context = {
         "result": result, "document": document, "extra": document["extra"], "detail": detail, "key": key,

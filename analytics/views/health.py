@@ -26,7 +26,7 @@ def health(request: HttpRequest, org_id: int) -> HttpResponse:
     org, now = connected_org(org_id), timezone.now()
     context = {
         "org": org, "health": data_health.read_health(org, now=now), "days": ingest.read_days(now=now, days=DAYS),
-        "is_operator": has_role(request.user, "operator"),
+        "is_operator": has_role(request.user, "operator", "analytics"),
     }  # fmt: skip
     return render(request, "analytics/health.html", context)
 

@@ -37,7 +37,7 @@ def attribute_map(request: HttpRequest, org_id: int) -> HttpResponse:
     preset = request.GET.get("preset", "")
     context: dict[str, Any] = {
         "org": org, "presets": [(key, label, ABOUT[key]) for key, label in PRESETS.items()], "preset": preset,
-        "number": found[1] if found is not None else 0, "is_operator": has_role(request.user, "operator"),
+        "number": found[1] if found is not None else 0, "is_operator": has_role(request.user, "operator", "analytics"),
         "versions": AttributeMap.objects.filter(org=org).select_related("author").defer("body")[:VERSIONS],
     }  # fmt: skip
     try:
@@ -69,7 +69,11 @@ def map_coverage(request: HttpRequest, org_id: int) -> HttpResponse:
     org = connected_org(org_id)
     preset = request.GET.get("preset", "")
     found = authoring.current_map(org)
-    context: dict[str, Any] = {"org": org, "with_coverage": True, "is_operator": has_role(request.user, "operator")}
+    context: dict[str, Any] = {
+        "org": org,
+        "with_coverage": True,
+        "is_operator": has_role(request.user, "operator", "analytics"),
+    }
     try:
         context |= _shown(org, found, preset)
         _cover(org, context)

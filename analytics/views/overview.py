@@ -42,7 +42,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """State, headlines, kinds of analyses with what each lacks, saved analyses."""
     orgs = orgs_of_analytics()
     org = org_of(request, orgs)
-    context: dict[str, Any] = {"orgs": orgs, "org": org, "is_analyst": has_role(request.user, "analyst")}
+    context: dict[str, Any] = {"orgs": orgs, "org": org, "is_analyst": has_role(request.user, "analyst", "analytics")}
     if org is not None:
         state = FactsState.objects.filter(org=org).first()
         newest = _newest_of_kinds(org)

@@ -43,7 +43,7 @@ def set_up(request: HttpRequest, org_id: int) -> HttpResponse:
         "org": org, "progress": progress.read_progress(org, now=now), "settings": starting.settings_for(org),
         "form": forms.SettingsForm.of(starting.settings_for(org)), "map_number": found[1] if found is not None else 0,
         "mapped": sum(1 for each in CATALOGUE if each.ref and found is not None and found[0].is_mapped(each.key)),
-        "wanted": sum(1 for each in CATALOGUE if each.ref), "is_operator": has_role(request.user, "operator"),
+        "wanted": sum(1 for each in CATALOGUE if each.ref), "is_operator": has_role(request.user, "operator", "analytics"),
         "why_not": why_not(org), "count_now": "count" in request.GET,
     }  # fmt: skip
     if context["count_now"]:

@@ -54,11 +54,24 @@ admin.site.unregister(Group)
 admin.site.unregister(APIKey)
 
 
+class PersonForm(UserChangeForm):
+    """The form of a person; the last super admin cannot stop being one."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what would leave nobody who may give rights."""
+        data = super().clean() or self.cleaned_data
+        stays = data.get("is_superuser") and data.get("is_active")
+        others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=self.instance.pk)
+        if self.initial.get("is_superuser") and not stays and not others.exists():
+            raise forms.ValidationError("This is the last super admin. Make somebody else one first.")
+        return data
+
+
 @admin.register(User)
 class UserAdmin(SuperUsersOnly, DjangoUserAdmin):
     """People; each change of rights is in the audit with before and after."""
 
-    form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm
+    form, add_form, change_password_form = PersonForm, UserCreationForm, AdminPasswordChangeForm
     filter_horizontal = ()
     autocomplete_fields = ["groups"]
     # Rights come from roles, which are groups; a permission of one person alone is found by nobody.
@@ -86,6 +99,10 @@ class UserAdmin(SuperUsersOnly, DjangoUserAdmin):
                 action, actor=request.user, target=form.instance, before=before, after=after, address=audit.address_of(request)
             )
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes themselves, so that a super admin is always left; the list's action could, so it is not offered."""
+        return super().has_delete_permission(request, obj) and obj is not None and obj.pk != request.user.pk
+
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """Record, then delete."""
         before, name = rights_of(obj), str(obj)
@@ -95,7 +112,7 @@ class UserAdmin(SuperUsersOnly, DjangoUserAdmin):
 
 @admin.register(Group)
 class GroupAdmin(SuperUsersOnly, DjangoGroupAdmin):
-    """Roles: Analysts and Operators."""
+    """Roles: Viewers, Analysts, Operators, Admins, and the admins of each domain."""
 
 
 class ApiKeyForm(forms.ModelForm):

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations import audit
-from integrations.access import Refusal, has_role
+from integrations.access import Refusal, denial_of, domain_of
 from integrations.models import ApiKey
 
 if TYPE_CHECKING:  # rest_framework.views imports this module while it is being imported itself
@@ -75,7 +75,9 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
 
 
 class HasScope(permissions.BasePermission):
-    """The view's `scope` word (such as okr) with :read or :write; sessions need the view's `role` (default member).
+    """The view's `scope` word (such as okr) with :read or :write, and the view's `role` (default member) in the view's domain.
+
+    A key never does more than its owner may at this moment: whoever loses a role takes the rights of their keys with it.
 
     A key that is bound to customers is let in only to the actions that a view names in `bound_actions`, because these ask which
     customers it may reach (S-079).
@@ -87,7 +89,11 @@ class HasScope(permissions.BasePermission):
         role = getattr(view, "role", "member")
         write_role = getattr(view, "write_role", role)
         safe = request.method in permissions.SAFE_METHODS
-        if not request.user or not has_role(request.user, role if safe else write_role):
+        domain = domain_of(type(view).__module__)
+        person = request.user
+        reason = denial_of(person, role if safe else write_role, domain, changes=not safe) if person else "Sign in first."
+        if reason:
+            self.message = reason
             return False
         if isinstance(request.auth, ApiKey):
             if request.auth.bound and getattr(view, "action", None) not in getattr(view, "bound_actions", ()):

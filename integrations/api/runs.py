@@ -82,6 +82,8 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
 
     def get_queryset(self) -> Any:
         given = self.request.query_params
+        if given.get("state", "") not in ("", *Run.State.values):
+            raise serializers.ValidationError({"state": f"Choose one of {', '.join(Run.State.values)}."})
         return queries.find_runs(**{name: given.get(name, "") for name in ("state", "domain", "org", "job")})
 
     @extend_schema(parameters=[OpenApiParameter(name, str) for name in ("state", "domain", "org", "job")])

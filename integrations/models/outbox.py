@@ -19,6 +19,7 @@ class OutboxTarget(models.Model):
         PAUSED = "paused", "Paused"
 
     org_id: int
+    settled_by_id: int | None
     rows: "models.Manager[OutboxRow]"
     pushes: "models.Manager[OutboxPush]"
     human_edits: "models.Manager[HumanEdit]"
@@ -34,6 +35,11 @@ class OutboxTarget(models.Model):
     pushed_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True, help_text="Last full compare with live values (R-154).")
     last_run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    restored_at = models.DateTimeField(null=True, blank=True, help_text="When this installation was restored; until settled.")
+    restored_from = models.DateTimeField(null=True, blank=True, help_text="Instant that the restored backup shows.")
+    settled_by = models.ForeignKey(
+        Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Compared with live values since."
+    )
 
     class Meta:
         ordering = ["org", "kind", "object"]
@@ -196,6 +202,9 @@ class HumanEdit(models.Model):
     ours = models.JSONField(null=True)
     theirs = models.JSONField(null=True)
     decision = models.CharField(max_length=6, choices=Decision.choices, default=Decision.OPEN)
+    lost = models.BooleanField(
+        default=False, db_default=False, help_text="Written after the backup that this installation was restored from."
+    )
     seen_at = models.DateTimeField(default=timezone.now)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     decided_at = models.DateTimeField(null=True, blank=True)

@@ -77,6 +77,7 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["state", "heartbeat_at"]),
+            models.Index(fields=["queued_at"]),
             models.Index(fields=["org", "job", "-id"]),
             models.Index(fields=["domain", "-id"]),
         ]

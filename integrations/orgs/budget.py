@@ -14,8 +14,10 @@ from django.db.models import Sum
 
 from integrations import alerts
 from integrations.access import Refusal
-from integrations.models import ApiUsage, SalesforceOrg
+from integrations.models import ApiUsage, BudgetSettings, SalesforceOrg
+from integrations.orgs import sharing
 from integrations.orgs.connect import client_for
+from integrations.orgs.posture import ASKED_BY_CHECKS
 from integrations.orgs.states import page_of
 from integrations.orgs.usage import USAGE, hour_of
 from integrations.salesforce.errors import SalesforceError
@@ -24,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 DAY = timedelta(hours=24)
 HOUR = timedelta(hours=1)
-KEPT_FOR_OTHERS = 0.10  # of the whole allowance: below that we stop, whatever our share says
-KEPT_FOR_PEOPLE = 0.10  # of our share: schedules leave so much for clicks
 # Org-wide limits an hour and what we take of them; dashboards and other tools need the rest.
 SYNC_REPORTS, SYNC_REPORTS_OURS, SYNC_REPORTS_SCHEDULED = 500, 450, 350
 REPORT_INSTANCES, REPORT_INSTANCES_OURS, REPORT_INSTANCES_SCHEDULED = 1200, 1100, 900
@@ -48,27 +48,44 @@ class Allowance:
         return min(100, round(100 * (self.used or 0) / self.limit)) if self.limit else 0
 
 
-def allowance(org: SalesforceOrg, *, now: datetime) -> Allowance:
-    """What the org's calls of the last 24 hours leave for us: the smaller of our share and what others need."""
+def rules_of(org: SalesforceOrg) -> sharing.Rules:
+    """What an administrator chose for the connection, else the installation's share and the usual division."""
+    chosen = BudgetSettings.objects.filter(org=org).first() or BudgetSettings(org=org)
+    switches = {"mirror": True} | {name: bool(getattr(org, f"{name}_enabled")) for name in sharing.DOMAINS if name != "mirror"}
+    return sharing.Rules(
+        share=settings.API_BUDGET_SHARE if chosen.share_percent is None else chosen.share_percent / 100,
+        people=chosen.people_percent / 100,
+        weights=chosen.weights,
+        caps={name: percent / 100 for name, percent in chosen.caps.items()},
+        domains=tuple(name for name in sharing.DOMAINS if switches[name]),
+    )
+
+
+def standing_of(org: SalesforceOrg, *, now: datetime) -> sharing.Standing | None:
+    """The calls of the last 24 hours; None before Salesforce named its limit."""
     USAGE.flush()
     rows = ApiUsage.objects.filter(org=org, hour__gt=hour_of(now) - DAY)
-    ours = rows.aggregate(n=Sum("calls", default=0))["n"]
-    newest = rows.filter(limit_max__isnull=False).order_by("-limit_at").first()
-    if newest is None or not newest.limit_max:
-        return Allowance(None, None, ours, None, None)
-    used, limit = newest.limit_used or 0, newest.limit_max
-    share = int(limit * settings.API_BUDGET_SHARE)
-    free = int(limit * (1 - KEPT_FOR_OTHERS)) - used
-    return Allowance(used, limit, ours, share, max(0, min(share - ours, free)), newest.limit_at)
+    newest = rows.filter(limit_max__gt=0).order_by("-limit_at").values_list("limit_used", "limit_max").first()
+    if newest is None:
+        return None
+    ours = dict(rows.order_by().values_list("domain").annotate(n=Sum("calls")).values_list("domain", "n"))
+    return sharing.Standing(newest[1], newest[0] or 0, ours)
+
+
+def allowance(org: SalesforceOrg, *, now: datetime) -> Allowance:
+    """What the org's calls of the last 24 hours leave for us: the smaller of our share and what others need."""
+    found, rows = standing_of(org, now=now), ApiUsage.objects.filter(org=org, hour__gt=hour_of(now) - DAY)
+    if found is None:
+        return Allowance(None, None, rows.aggregate(n=Sum("calls", default=0))["n"], None, None)
+    at = rows.filter(limit_max__gt=0).order_by("-limit_at").values_list("limit_at", flat=True).first()
+    rules = rules_of(org)
+    return Allowance(found.used, found.limit, found.spent, sharing.share_of(rules, found), sharing.remaining(rules, found), at)
 
 
 def may_spend(org: SalesforceOrg, *, calls: int, domain: str = "other", interactive: bool = False, now: datetime) -> bool:
-    """Whether `calls` more fit our share. Schedules stop earlier than people, so that a click works late in the day."""
-    left = allowance(org, now=now)
-    if left.remaining_for_us is None or left.our_share is None:
-        return True
-    reserve = 0 if interactive else int(left.our_share * KEPT_FOR_PEOPLE)
-    return calls <= left.remaining_for_us - reserve
+    """Whether `calls` more fit (see `sharing`). Schedules stop earlier than people, so that a click works late in the day."""
+    found = standing_of(org, now=now)
+    return found is None or calls <= sharing.may_use(rules_of(org), found, domain=domain, interactive=interactive)
 
 
 @dataclass(frozen=True)
@@ -164,7 +181,8 @@ def _new_objects(org: SalesforceOrg, now: datetime) -> Suspicion | None:
     before = _objects(ApiUsage.objects.filter(org=org, hour__lt=hour).values_list("objects_asked", flat=True))
     if not before or not ApiUsage.objects.filter(org=org, hour__lt=hour - DAY).exists():
         return None
-    new = _objects(ApiUsage.objects.filter(org=org, hour=hour).values_list("objects_asked", flat=True)) - before
+    asked = _objects(ApiUsage.objects.filter(org=org, hour=hour).values_list("objects_asked", flat=True))
+    new = asked - before - ASKED_BY_CHECKS
     return Suspicion("new_objects", f"Objects never asked for before: {', '.join(sorted(new))}.") if new else None
 
 
@@ -180,6 +198,7 @@ def watch_usage(*, now: datetime) -> int:
     raised = 0
     for org in SalesforceOrg.objects.filter(state=SalesforceOrg.State.CONNECTED):
         _read_usage_if_old(org, now)
+        raised += warn_before_end(org, now=now)
         found = suspicions(org, now=now)
         if not found:
             alerts.recover_alert(f"usage:{org.pk}", now=now)
@@ -196,6 +215,28 @@ def watch_usage(*, now: datetime) -> int:
         )
         raised += alert is not None
     return raised
+
+
+def warn_before_end(org: SalesforceOrg, *, now: datetime) -> bool:
+    """Tell when 75 and when 90 % of what we may use are used, once each; the alert closes below 70 %."""
+    found = standing_of(org, now=now)
+    if found is None:
+        return False
+    rules, key = rules_of(org), f"budget:{org.pk}"
+    percent = sharing.pressure(rules, found)
+    code = alerts.open_alerts().filter(key=key).values_list("code", flat=True).first() or "0"
+    level = sharing.level_after(int(code) if code.isdigit() else 0, percent)
+    if not level:
+        alerts.recover_alert(key, now=now, note=f"{org.name}: API calls are free again.")
+        return False
+    share = sharing.share_of(rules, found)
+    body = f"We used {found.spent:,} of our {share:,} calls in 24 hours; the org used {found.used:,} of {found.limit:,}."
+    body += " Schedules stop first, people can go on with what is kept for them." if level == sharing.STOP_SOON else ""
+    title = f"{org.name}: {level} % of our API calls are used"
+    return alerts.raise_alert(
+        key, code=str(level), title=title, body=body, url=f"/budget/{org.pk}/", org=org, now=now,
+        severity="action" if level == sharing.STOP_SOON else "warning",
+    ) is not None  # fmt: skip
 
 
 def _read_usage_if_old(org: SalesforceOrg, now: datetime) -> None:

@@ -28,7 +28,7 @@ from integrations.orgs.states import (
     mark_trouble,
     refusal_of,
 )
-from integrations.orgs.usage import USAGE
+from integrations.orgs.usage import USAGE, note_wait
 from integrations.salesforce.client import Answer, Call, Client, Grant
 from integrations.salesforce.errors import AuthError, UnexpectedAnswer, UpstreamUnavailable
 from integrations.salesforce.hosts import is_allowed
@@ -227,6 +227,7 @@ class OrgClient(Client):
             raise
 
     def _count(self, call: Call) -> None:
+        note_wait(call.seconds)
         if not call.counts:
             return
         self.calls += 1
@@ -239,9 +240,18 @@ class OrgClient(Client):
             counted=True,
             failed=bool(call.error),
             report=report,
+            way=_way_of(call),
             object_name=getattr(self._about, "name", ""),
             limit=(call.usage.used, call.usage.limit) if call.usage else None,
         )
+
+
+def _way_of(call: Call) -> str:
+    """Which API a call used, as far as the ledger tells them apart."""
+    if call.kind in ("bulk_query", "bulk_ingest"):
+        makes = call.method == "POST" and call.path.rstrip("/").endswith(("/jobs/query", "/jobs/ingest")) and not call.error
+        return "bulk_job" if makes else "bulk"
+    return call.kind if call.kind in ("composite", "query") else ""
 
 
 def _object_asked(path: str, params: Mapping[str, str] | None) -> str:

@@ -10,6 +10,7 @@ import structlog
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth import login as django_login
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -18,7 +19,7 @@ from social_core.backends.oauth import BaseOAuth2PKCE
 from social_core.exceptions import AuthCanceled, AuthSessionError, SocialAuthBaseException
 
 from integrations import audit
-from integrations.access import Refusal, has_role
+from integrations.access import GROUPS, Refusal, domains_of, has_role, role_of
 from integrations.fresh import is_fresh, mark_fresh, own_path
 from integrations.models import SalesforceIdentity, SalesforceOrg
 from integrations.orgs import lifecycle, sign_in, vault
@@ -253,11 +254,11 @@ def _account_of(backend: SalesforceSignIn, org: SalesforceOrg, user_id: str, cla
         return _link(people[0], org, user_id, claims)
     if people or not backend.setting("CREATE_MEMBERS", False):
         return None
-    return _create_member(org, user_id, claims, email)
+    return _create_member(org, user_id, claims, email, str(backend.setting("NEW_ROLE", "member")))
 
 
 def _may_be_found(user: Any) -> bool:
-    return user.is_active and not user.is_staff and not has_role(user, "analyst")
+    return user.is_active and not user.is_staff and role_of(user) == "member" and not domains_of(user)
 
 
 def _link(user: Any, org: SalesforceOrg, user_id: str, claims: dict[str, Any]) -> Any:
@@ -267,7 +268,8 @@ def _link(user: Any, org: SalesforceOrg, user_id: str, claims: dict[str, Any]) -
     return user
 
 
-def _create_member(org: SalesforceOrg, user_id: str, claims: dict[str, Any], email: str) -> Any:
+def _create_member(org: SalesforceOrg, user_id: str, claims: dict[str, Any], email: str, role: str) -> Any:
+    """A member, or a viewer where the setting says so; whoever is to do more is given that by a person."""
     people = get_user_model().objects
     try:
         with transaction.atomic():
@@ -276,6 +278,8 @@ def _create_member(org: SalesforceOrg, user_id: str, claims: dict[str, Any], ema
             user.last_name = str(claims.get("family_name") or "")[:150]
             user.set_unusable_password()
             user.save()
+            if role == "viewer":
+                user.groups.add(Group.objects.get_or_create(name=GROUPS["viewer"])[0])
             return _link(user, org, user_id, claims)
     except IntegrityError:
         return None

@@ -30,6 +30,11 @@ from integrations.salesforce.errors import (
 from integrations.salesforce.ids import is_id
 from integrations.salesforce.user_info import read_user_info
 
+ASKED_BY_CHECKS = frozenset({
+    "LoginHistory", "ObjectPermissions", "Organization", "PermissionSet", "PermissionSetAssignment", "Report", "User",
+    "UserPackageLicense",
+})  # fmt: skip
+"""Objects that access checks and reviews read by themselves: asking for one first is no sign of a stolen token."""
 Refused = (NoAccess, NotFound, InvalidType, InvalidField)
 LIMITS_SHOWN = ("DailyApiRequests", "HourlySyncReportRuns", "HourlyAsyncReportRuns", "DailyBulkV2QueryJobs")
 
@@ -63,6 +68,11 @@ _needs: dict[str, Need] = {}
 def register_need(need: Need) -> None:
     """Make the access check look for `need`; called from a domain's `apps.py`."""
     _needs[f"{need.object}:{need.why}"] = need
+
+
+def needs_of(org: SalesforceOrg) -> list[Need]:
+    """What domains registered and want of this connection now."""
+    return [need for need in _needs.values() if need.enabled(org)]
 
 
 def findings_of(org: SalesforceOrg) -> list[Finding]:
@@ -236,9 +246,7 @@ def _check_limits(client: OrgClient, org: SalesforceOrg, facts: dict[str, Any]) 
 
 def _check_needs(client: OrgClient, org: SalesforceOrg, facts: dict[str, Any]) -> list[Finding]:
     findings = []
-    for need in _needs.values():
-        if not need.enabled(org):
-            continue
+    for need in needs_of(org):
         label = f"Read {need.object}"
         try:
             seen = {field["name"].lower() for field in client.describe(need.object)["fields"]}

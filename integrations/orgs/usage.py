@@ -1,6 +1,9 @@
 """Counting API calls: gathered in memory for a moment, then added to `ApiUsage` by UTC hour and domain (I-18)."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,6 +15,9 @@ from integrations.models import ApiUsage, SalesforceOrg
 
 FLUSH_AFTER = 0.05  # seconds: only bursts are gathered; real calls are slower and are written one by one
 FLUSH_CALLS = 20
+COUNTS = (
+    "calls", "report_runs", "report_instances", "bulk_calls", "bulk_jobs", "composite_calls", "query_calls", "errors",
+)  # fmt: skip
 
 
 def hour_of(now: datetime) -> datetime:
@@ -20,10 +26,45 @@ def hour_of(now: datetime) -> datetime:
 
 
 @dataclass
+class Waited:
+    """Seconds that a piece of work waited for Salesforce's answers."""
+
+    seconds: float = 0.0
+
+
+_waited: ContextVar[Waited | None] = ContextVar("waited", default=None)
+
+
+@contextmanager
+def measuring() -> Iterator[Waited]:
+    """Add up the time of the calls that this thread makes until the block ends; what is left of the clock is our own.
+
+    Somebody waits: counts are not written call by call. Whoever measures flushes them with what it writes at the end.
+    """
+    waited = Waited()
+    token = _waited.set(waited)
+    try:
+        yield waited
+    finally:
+        _waited.reset(token)
+
+
+def note_wait(seconds: float) -> None:
+    """A call of this thread was answered."""
+    waited = _waited.get()
+    if waited is not None:
+        waited.seconds += seconds
+
+
+@dataclass
 class _Count:
     calls: int = 0
     report_runs: int = 0
     report_instances: int = 0
+    bulk_calls: int = 0
+    bulk_jobs: int = 0
+    composite_calls: int = 0
+    query_calls: int = 0
     errors: int = 0
     limit: tuple[int, int] | None = None
     limit_at: datetime | None = None
@@ -47,10 +88,12 @@ class UsageBuffer:
         counted: bool,
         failed: bool,
         report: str = "",
+        way: str = "",
         object_name: str = "",
         limit: tuple[int, int] | None,
     ) -> None:
-        """Count one call. `report` is sync, instance or empty; `limit` is (used, allowed) from the answer's header."""
+        """Count one call. `report` is sync, instance or empty; `way` is bulk, bulk_job, composite, query or empty; `limit` is
+        (used, allowed) from the answer's header."""
         now = timezone.now()
         with self._lock:
             count = self._counts.setdefault((org_id, domain, hour_of(now)), _Count())
@@ -58,12 +101,16 @@ class UsageBuffer:
             count.errors += failed
             count.report_runs += report == "sync"
             count.report_instances += report == "instance"
+            count.bulk_calls += way in ("bulk", "bulk_job")
+            count.bulk_jobs += way == "bulk_job"
+            count.composite_calls += way == "composite"
+            count.query_calls += way == "query"
             if object_name:
                 count.objects.add(object_name)
             if limit is not None:
                 count.limit, count.limit_at = limit, now
             self._waiting += 1
-            due = self._waiting >= FLUSH_CALLS or now.timestamp() - self._flushed >= FLUSH_AFTER
+            due = self._waiting >= FLUSH_CALLS or (now.timestamp() - self._flushed >= FLUSH_AFTER and _waited.get() is None)
         if due:
             self.flush()
 
@@ -81,12 +128,7 @@ def _write(org_id: int, domain: str, hour: datetime, count: _Count) -> None:
         if not SalesforceOrg.objects.filter(pk=org_id).exists():
             return  # deleted meanwhile
         row, _ = ApiUsage.objects.get_or_create(org_id=org_id, hour=hour, domain=domain)
-        changes: dict[str, object] = {
-            "calls": F("calls") + count.calls,
-            "report_runs": F("report_runs") + count.report_runs,
-            "report_instances": F("report_instances") + count.report_instances,
-            "errors": F("errors") + count.errors,
-        }
+        changes: dict[str, object] = {name: F(name) + getattr(count, name) for name in COUNTS}
         if count.limit is not None:
             changes |= {"limit_used": count.limit[0], "limit_max": count.limit[1], "limit_at": count.limit_at}
         if count.objects - set(row.objects_asked):  # another process may add to the list at this moment: one after the other

@@ -127,6 +127,20 @@ def locked_orgs() -> set[int]:
     return found
 
 
+def behind_newest_key() -> int:
+    """Secrets of connections that only an older key opens: `rotate_vault` must run before that key may go. 0 without a key."""
+    keys = tuple(settings.FIELD_ENCRYPTION_KEYS)
+    if not keys:
+        return 0
+    newest, behind = _box_of(keys[:1]), 0
+    for ciphertext in OrgSecret.objects.values_list("ciphertext", flat=True).iterator(chunk_size=500):
+        try:
+            newest.decrypt(bytes(ciphertext))
+        except InvalidToken:
+            behind += 1
+    return behind
+
+
 def register_rotation(name: str, rotate: Callable[[], tuple[int, int]]) -> None:
     """Let a domain that keeps sealed values of its own take part in a rotation; `rotate` gives (re-encrypted, unreadable)."""
     _rotators[name] = rotate

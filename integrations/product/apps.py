@@ -11,7 +11,7 @@ class ProductConfig(AppConfig):
     def ready(self) -> None:
         """Make jobs, sources, needs and outbox kinds known; models are loaded only now."""
         from integrations.orgs.posture import register_need
-        from integrations.product import registering
+        from integrations.product import alert_kinds, registering
         from integrations.product.engagements import counting, recording
         from integrations.product.ingest import flush, listeners
         from integrations.product.knowledge import sources as knowledge
@@ -21,6 +21,7 @@ class ProductConfig(AppConfig):
         from integrations.sync import jobs
         from integrations.sync.mapping import catalogue
 
+        alert_kinds.register_kinds()
         jobs.register(jobs.Job(flush.JOB, flush.LABEL, flush.DOMAIN, flush.perform, per_org=False))
         jobs.register(jobs.Job(kpis.JOB, kpis.LABEL, kpis.DOMAIN, kpis.perform, per_org=False))
         jobs.register(jobs.Job(segments.JOB, segments.LABEL, segments.DOMAIN, segments.perform, per_org=False))

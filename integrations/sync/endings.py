@@ -75,11 +75,11 @@ def verdict_on(sums: dict[str, int], *, dry: bool = False) -> tuple[str, str, st
     if sums["read"] != sum(sums[name] for name in COUNTED[1:]):
         return Run.State.FAILED, "counts_differ", "The row classes do not add up to the rows read; please report this."
     written, failed = ("would be written", "would fail") if dry else ("written", "failed")
-    parts = [f"{sums['written']} {written}", f"{sums['unchanged']} unchanged"]
+    parts = [f"{sums['written']:,} {written}", f"{sums['unchanged']:,} unchanged"]
     state, code = Run.State.SUCCESS, ""
     if sums["failed"] or sums["not_attempted"]:
-        parts.append(f"{sums['failed']} {failed}")
-        parts += [f"{sums['not_attempted']} not attempted"] if sums["not_attempted"] else []
+        parts.append(f"{sums['failed']:,} {failed}")
+        parts += [f"{sums['not_attempted']:,} not attempted"] if sums["not_attempted"] else []
         everything_failed = sums["failed"] == sums["read"]
         state, code = (Run.State.FAILED if everything_failed else Run.State.PARTIAL), "rows_failed"
     said = ", ".join(parts) + "." if sums["read"] else "Nothing to do."

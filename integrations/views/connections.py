@@ -57,7 +57,7 @@ def connection_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@access("member")
+@access("viewer")
 def connection_choose(request: HttpRequest) -> HttpResponse:
     """Show one connection, or all of them, on every list from now on (the switch in the top bar)."""
     text = request.POST.get("org", "")
@@ -355,7 +355,7 @@ def connection_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("admin")
+@access("superadmin")
 @fresh_login
 def revoke_all(request: HttpRequest) -> HttpResponse:
     """The emergency button: every connection is disconnected and revoked (S-008)."""
@@ -382,7 +382,7 @@ def reauthorize(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("member")
+@access("viewer")
 def confirm_login(request: HttpRequest) -> HttpResponse:
     """Ask for the password again before something sensitive (S-060); throttled like any sign-in (S-056)."""
     target = own_path(request, request.POST.get("next") or request.GET.get("next"), reverse("integrations:connections"))

@@ -160,7 +160,7 @@ def _saved_words(section: Section, saved: KeyResult, *, created: bool) -> str:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("member")
+@access("member", changes=True)
 def create(request: HttpRequest, objective_id: int) -> HttpResponse:
     """A new key result below an objective."""
     objective = get_object_or_404(Objective.objects.select_related("department", "period"), pk=objective_id)
@@ -170,7 +170,7 @@ def create(request: HttpRequest, objective_id: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("member")
+@access("member", changes=True)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a key result, its owner, its target, its source."""
     key_result = _key_result(pk)

@@ -78,7 +78,7 @@ def banner_of(key_result: KeyResult, link: ReportLink | None, *, user: Any) -> B
     url = action = ""
     if way == "choose" and rights.may_edit_key_result(user, key_result):
         url, action = f"{reverse('okr:key_result_edit', args=[key_result.pk])}#integrations", "Choose again"
-    elif way == "connection" and has_role(user, "operator"):
+    elif way == "connection" and has_role(user, "operator", "okr"):
         url, action = reverse("integrations:connection", args=[link.org.pk]), "Fix connection"
     elif way:
         whom = "an operator or admin" if way == "connection" else f"{key_result.owner.get_full_name() or key_result.owner}"

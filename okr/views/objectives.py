@@ -133,7 +133,7 @@ def _form_page(request: HttpRequest, form: ObjectiveForm, objective: Objective |
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("member")
+@access("member", changes=True)
 def create(request: HttpRequest) -> HttpResponse:
     """Anybody may create one, for themselves or for a department (BW-05)."""
     if request.method != "POST":
@@ -158,7 +158,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("member")
+@access("member", changes=True)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change an objective, hand it to a person or a department."""
     objective = _read(pk)

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from integrations import undo
 from integrations.chosen_org import address_after_choice, chosen_org, orgs_to_choose
+from project.documents.help import help_for
 from project.status import status_of
 
 register = template.Library()
@@ -41,6 +42,13 @@ def scope_note(context: RequestContext) -> dict[str, Any]:
     request = context["request"]
     here = address_after_choice(request)
     return {"chosen": chosen_org(request), "here": here, "csrf_token": context.get("csrf_token")}
+
+
+@register.simple_tag(takes_context=True)
+def page_help(context: RequestContext) -> str:
+    """The address of the document that helps with this page."""
+    request = context.get("request")
+    return help_for(request.path) if request is not None else help_for("/docs/")
 
 
 @register.simple_tag

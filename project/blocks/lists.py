@@ -6,6 +6,7 @@ from django import forms, template
 from django.template.context import RequestContext
 
 register = template.Library()
+DASHES = "---------"  # what Django shows where nothing was chosen yet
 
 
 @register.inclusion_tag("components/field.html")
@@ -21,6 +22,8 @@ def field(bound: forms.BoundField, optional: bool = False) -> dict[str, Any]:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:
         attributes["aria-invalid"] = "true"
+    if getattr(bound.field, "empty_label", None) == DASHES:
+        bound.field.empty_label = "Choose one"  # pyright: ignore[reportAttributeAccessIssue]
     checkbox = isinstance(bound.field.widget, forms.CheckboxInput)
     shows_optional = optional or not (bound.field.required or checkbox)
     control = bound.as_widget(attrs=attributes)  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,6 @@
 """How values read: times in the person's zone, numbers, money, shares, names."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -41,13 +41,13 @@ def when(context: RequestContext, moment: datetime | None, empty: str = "never")
 
 @register.simple_tag(takes_context=True)
 def moment(context: RequestContext, value: datetime | None, empty: str = "–") -> SafeString | str:
-    """The absolute time in the person's zone, with its name."""
+    """The absolute time to the minute in the person's zone, with its name; to the second in the title."""
     if value is None:
         return empty
-    full = display.absolute(value, zone_of(context.get("request")))
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', value.isoformat(), display.relative(value, timezone.now()), full
-    )
+    zone = zone_of(context.get("request"))
+    full = f"{display.relative(value, timezone.now())}: {display.absolute(value, zone)}"
+    shown = display.clock(value, zone)
+    return format_html('<time class="time-long" datetime="{}" title="{}">{}</time>', value.isoformat(), full, shown)
 
 
 @register.simple_tag(takes_context=True)
@@ -71,7 +71,25 @@ def contract_day(context: RequestContext, value: datetime | None, zone: str = ""
     is_midnight = (at.hour, at.minute) == (0, 0)
     shown = f"{at:%b} {at.day}, {at.year}" if is_midnight else f"{at:%b} {at.day}, {at.year} {at:%H:%M %Z}"
     full = display.absolute(value, at.tzinfo or UTC)
-    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), full, shown)
+    return format_html('<time class="time-long" datetime="{}" title="{}">{}</time>', value.isoformat(), full, shown)
+
+
+@register.filter
+def day_text(value: str | date | None) -> str:
+    """A day, or ISO 8601 text that begins with one, as people write it: Nov 24, 2026. Other text stays as it is."""
+    if not value:
+        return "–"
+    try:
+        day = value if isinstance(value, date) else date.fromisoformat(value[:10])
+    except ValueError:
+        return str(value)
+    return f"{day:%b} {day.day}, {day.year}"
+
+
+@register.filter
+def spaced(key: str) -> str:
+    """A key in words: credit-grants -> credit grants, active_users -> active users."""
+    return key.replace("-", " ").replace("_", " ")
 
 
 @register.filter

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from integrations.models import Customer
+from project.four_way import known, trend
 from project.four_way.gathering import find_all
 from project.four_way.positions import LABELS, Finding, Kind, Severity, Total, total_by_kind
 
@@ -53,6 +54,11 @@ def compute_audit(*, now: datetime) -> Audit:
     return made
 
 
+def kept_audit() -> Audit | None:
+    """The latest comparison; None while none is kept. Nothing is computed."""
+    return _kept()
+
+
 def _kept() -> Audit | None:
     """The kept comparison, without customers that were erased since."""
     stamp = cache.get(STAMP)
@@ -71,7 +77,10 @@ def _kept() -> Audit | None:
 
 def run_nightly() -> int:
     """What the timetable calls: how many findings there are."""
-    return len(compute_audit(now=timezone.now()).findings)
+    now = timezone.now()
+    found = compute_audit(now=now).findings
+    trend.keep_night(found, now=now)
+    return len(found)
 
 
 def narrow(
@@ -88,9 +97,9 @@ def narrow(
 
 
 def findings_of(customer: int) -> list[Finding]:
-    """What the kept comparison says of one customer; nothing while none is kept."""
+    """What the kept comparison says of one customer and nobody has explained; nothing while none is kept."""
     kept = _kept()
-    return kept.by_customer.get(customer, []) if kept else []
+    return known.split(kept.by_customer.get(customer, [])).open if kept else []
 
 
 __all__ = [

@@ -55,3 +55,4 @@ API: dict[str, tuple[str, str]] = {
     "report-list": ("member", "member"),
     "report-preview": ("member", "member"),
 }
+FORMS = ("okr:objective_create", "okr:objective_edit", "okr:key_result_create", "okr:key_result_edit")

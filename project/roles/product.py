@@ -88,6 +88,7 @@ API: dict[str, tuple[str, str]] = {
     "task-rule-list": ("member", "operator"),
     "task-rule-state": ("member", "operator"),
     "task-rule-tasks": ("member", "operator"),
+    "use-case-list": ("member", "operator"),
     "engagement-copy": ("analyst", "operator"),
     "engagement-detail": ("analyst", "operator"),
     "engagement-from-template": ("analyst", "operator"),
@@ -112,3 +113,4 @@ API: dict[str, tuple[str, str]] = {
     "segment-preview": ("analyst", "analyst"),
     "segment-restore": ("analyst", "analyst"),
 }
+FORMS = ("product:segment_new", "product:segment_edit")

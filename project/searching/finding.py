@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from integrations.access import ROLES, Person, role_of
-from project.searching.places import PLACES, Group
+from integrations.access import DOMAINS, Person, has_role
+from project.searching.places import PLACES, Group, Place
 from project.searching.records import find_record
 
 SHORTEST, LONGEST = 2, 200
@@ -16,11 +16,16 @@ def find_everywhere(text: str, *, user: Person) -> list[Group]:
     if len(word.removeprefix("#")) < (1 if word.startswith("#") else SHORTEST):
         return []
     record = find_record(word, user)
-    level = ROLES.index(role_of(user))
-    places = [place for place in PLACES if ROLES.index(place.role) <= level]
+    places = [place for place in PLACES if has_role(user, place.role, _domain_of(place))]
     found = [(place, place.group(word, user)) for place in places]
     groups = [_with_list(group, place.parameter, word) for place, group in found if group is not None]
     return [*([record] if record else []), *groups]
+
+
+def _domain_of(place: Place) -> str:
+    """The domain whose list shows what is found there."""
+    domain = place.list_page.partition(":")[0]
+    return domain if domain in DOMAINS else ""
 
 
 def count(groups: Sequence[Group]) -> int:

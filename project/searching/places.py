@@ -14,6 +14,7 @@ from integrations.models import Customer, CustomerAlias, EndUser, Mapping, Run, 
 from integrations.product.models.segments import Segment
 from integrations.sync import jobs
 from okr.models import KeyResult, Objective
+from project.documents.library import find_sections, path_of
 from provisioning.models import Automation, Offer, Provision, Subscription
 
 MOST = 8
@@ -189,6 +190,13 @@ def find_mappings(text: str, user: Person) -> Iterable[Hit]:
             yield Hit(f"{each.get_entity_display()} mapping", f"{each.org} · {each.get_state_display()}", address)
 
 
+def find_documents(text: str, user: Person) -> Iterable[Hit]:
+    """Sections of the documents with all words of the text."""
+    for document, section in find_sections(text, most=MOST + 1):
+        about = document.title if section.anchor else "Document"
+        yield Hit(section.heading, about, path_of(document.slug) + (f"#{section.anchor}" if section.anchor else ""))
+
+
 PLACES = (
     Place("customers", "Customers", "building-2", "member", find_customers, "customers", "text"),
     Place("end_users", "End users", "user", "member", find_end_users, "end_users", "text"),
@@ -202,4 +210,5 @@ PLACES = (
     Place("automations", "Automations", "wand-sparkles", "analyst", find_automations),
     Place("mappings", "Mappings", "arrow-left-right", "analyst", find_mappings),
     Place("runs", "Runs", "list-checks", "analyst", find_runs),
+    Place("documents", "Documents", "book-open", "member", find_documents),
 )

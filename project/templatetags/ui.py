@@ -6,11 +6,11 @@ from typing import Any
 from django import template
 from django.template.context import RequestContext
 
-from integrations.access import ROLES
-from project.blocks import frame, key_results, lists, runs, salesforce, values
+from integrations.access import DOMAINS, Person, has_role
+from project.blocks import frame, key_results, lists, people, runs, salesforce, values
 
 register = template.Library()
-for part in (frame, values, lists, salesforce, runs, key_results):
+for part in (frame, values, lists, people, salesforce, runs, key_results):
     register.tags.update(part.register.tags)
     register.filters.update(part.register.filters)
 
@@ -50,12 +50,17 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
         "",
         (
             Place("/", "Overview", "house"),
+            Place("/alerts/", "Alerts", "circle-alert"),
             Place("/connections/", "Connections", "plug-zap"),
             Place("/mappings/", "Mappings", "arrow-left-right", "analyst"),
             Place("/outbox/", "Outbox", "inbox", "analyst"),
             Place("/runs/", "Runs", "list-checks", "analyst"),
             Place("/mirror/", "Mirror", "database", "analyst"),
+            Place("/budget/", "API budget", "gauge", "analyst"),
             Place("/configuration/", "Configuration", "settings-2", "admin"),
+            Place("/security/", "Security", "shield-check", "admin"),
+            Place("/audit/", "Audit", "file-text", "admin"),
+            Place("/people/", "People", "users", "admin"),
         ),
     ),
     (
@@ -133,14 +138,20 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
 )
 
 
+def is_open_to(user: Person, place: Place) -> bool:
+    """Whether `user` may open the entry; an admin of a domain may open what operators may there."""
+    domain = place.path.strip("/").partition("/")[0]
+    return has_role(user, place.role, domain if domain in DOMAINS else "")
+
+
 @register.inclusion_tag("components/navigation.html", takes_context=True)
 def navigation(context: RequestContext) -> dict[str, Any]:
     """The sidebar's groups, the current one unfolded; the entry with the longest matching path is the current one."""
     path = context["request"].path
-    level = ROLES.index(context.get("role", "anonymous"))
+    user = context["request"].user
     places = [place for _, group in NAVIGATION for place in group]
     matching = [place.path for place in places if path == place.path or (place.path != "/" and path.startswith(place.path))]
     current = max(matching, key=len, default="")
-    shown = [(title, tuple(place for place in group if ROLES.index(place.role) <= level)) for title, group in NAVIGATION]
+    shown = [(title, tuple(place for place in group if is_open_to(user, place))) for title, group in NAVIGATION]
     groups = [Domain(title, group, any(place.path == current for place in group)) for title, group in shown if group]
     return {"groups": groups, "current": current}

@@ -1,6 +1,6 @@
 """API of the catalogue as a file, `/api/v1/catalogue/file/`."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -66,9 +66,9 @@ class CatalogueFileViewSet(viewsets.GenericViewSet):
     @extend_schema(parameters=[DRY], request={"application/yaml": OpenApiTypes.STR}, responses=OpenApiTypes.OBJECT)
     def create(self, request: Request) -> Response:
         """Bring the catalogue to what the file says, or tell everything that is wrong with it (400) and change nothing."""
-        report = files.load(
-            cast(bytes, request.data), actor=request.user, now=timezone.now(), dry_run=flag_in(request, "dry_run")
-        )
+        if not isinstance(request.data, bytes):  # the framework's word for no body at all
+            raise ValidationError({"file": ["The request has no body. Send the catalogue as application/yaml."]})
+        report = files.load(request.data, actor=request.user, now=timezone.now(), dry_run=flag_in(request, "dry_run"))
         if report.problems:
             found: dict[str, list[str]] = {}
             for each in report.problems:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -34,6 +34,15 @@ from provisioning.subscriptions.terms import PlainTimes
 
 CHUNK = 500
 """Customers a round of queries; SQLite takes at most 32,766 parameters a statement."""
+
+
+@dataclass
+class Shelf:
+    """The part of the catalogue that was read already: nearly everybody has the same few plans. Whoever keeps one throws it
+    away when the catalogue changes."""
+
+    features: dict[str, FeatureFacts] = field(default_factory=dict)
+    offers: dict[int, OfferFacts] = field(default_factory=dict)
 
 
 def find_customer(name: str) -> Customer | None:
@@ -72,18 +81,21 @@ def find_customers(names: Iterable[str]) -> dict[str, int]:
 
 
 def load_access(
-    customer_ids: Iterable[int], *, as_of: datetime | None = None, now: datetime | None = None, with_usage: bool = True
-) -> dict[int, CustomerAccess]:
+    customer_ids: Iterable[int], *, as_of: datetime | None = None, now: datetime | None = None, with_usage: bool = True,
+    shelf: Shelf | None = None,
+) -> dict[int, CustomerAccess]:  # fmt: skip
     """What these customers may do, by their id; unknown and erased ones are missing. Usage is that of the windows at `now`.
 
     With `as_of` (UTC) usage is what had happened by then; decide with the same instant. `with_usage` False leaves usage out.
+    What `shelf` holds is not read again.
     """
     ids = list(dict.fromkeys(customer_ids))
     at = as_of or now or timezone.now()
-    features = load_features()
+    shelf = shelf or Shelf()
+    shelf.features = shelf.features or load_features()
     found: dict[int, CustomerAccess] = {}
     for start in range(0, len(ids), CHUNK):
-        some = _load(ids[start : start + CHUNK], features)
+        some = _load(ids[start : start + CHUNK], shelf)
         found |= with_usage_at(some, at, past=as_of is not None) if with_usage else some
     return found
 
@@ -115,21 +127,21 @@ def _has_own(customer: Customer) -> bool:
     return customer.subscriptions.exists() or customer.promotional_grants.exists()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _load(ids: list[int], features: Mapping[str, FeatureFacts]) -> dict[int, CustomerAccess]:
+def _load(ids: list[int], shelf: Shelf) -> dict[int, CustomerAccess]:
     customers = Customer.objects.filter(pk__in=ids, erased_at=None).only("external_id", "name")
-    subscriptions = _subscriptions(ids)
+    subscriptions = _subscriptions(ids, shelf)
     promotions = _promotions(ids)
     return {
         each.pk: CustomerAccess(
-            each.pk, each.external_id, tuple(subscriptions[each.pk]), tuple(promotions[each.pk]), features, name=each.name
+            each.pk, each.external_id, tuple(subscriptions[each.pk]), tuple(promotions[each.pk]), shelf.features, name=each.name
         )
         for each in customers
     }
 
 
-def _subscriptions(ids: list[int]) -> Mapping[int, list[SubscriptionFacts]]:
+def _subscriptions(ids: list[int], shelf: Shelf) -> Mapping[int, list[SubscriptionFacts]]:
     rows = list(Subscription.objects.filter(customer__in=ids).select_related("product").order_by("id"))
-    terms = _terms([row.pk for row in rows])
+    terms = _terms([row.pk for row in rows], shelf)
     found: defaultdict[int, list[SubscriptionFacts]] = defaultdict(list)
     for row in rows:
         times = PlainTimes(row.starts_at, row.ends_at, row.trial_ends_at, row.converted_at, row.cancelled_at)
@@ -137,7 +149,7 @@ def _subscriptions(ids: list[int]) -> Mapping[int, list[SubscriptionFacts]]:
     return found
 
 
-def _terms(subscription_ids: list[int]) -> Mapping[int, list[TermFacts]]:
+def _terms(subscription_ids: list[int], shelf: Shelf) -> Mapping[int, list[TermFacts]]:
     rows: list[Term] = []
     add_ons: list[TermAddOn] = []
     overrides: list[TermOverride] = []
@@ -145,7 +157,9 @@ def _terms(subscription_ids: list[int]) -> Mapping[int, list[TermFacts]]:
         rows += Term.objects.filter(subscription__in=some).order_by("subscription", "effective_at", "id")
         add_ons += TermAddOn.objects.filter(term__subscription__in=some).order_by("id")
         overrides += TermOverride.objects.filter(term__subscription__in=some).select_related("feature").order_by("id")
-    offers = load_offers({row.plan_id for row in rows} | {row.version_id for row in add_ons})
+    needed = {row.plan_id for row in rows} | {row.version_id for row in add_ons}
+    shelf.offers |= load_offers(needed - shelf.offers.keys())
+    offers = shelf.offers
     bought: defaultdict[int, list[tuple[OfferFacts, Decimal]]] = defaultdict(list)
     for each in add_ons:
         bought[each.term_id].append((offers[each.version_id], each.quantity))  # pyright: ignore[reportAttributeAccessIssue]
@@ -192,5 +206,5 @@ def _chunks(ids: list[int]) -> Iterable[list[int]]:
 
 
 __all__ = [
-    "find_customer", "find_customers", "follow_merges", "load_access", "load_features", "load_offers", "with_usage_at",
+    "Shelf", "find_customer", "find_customers", "follow_merges", "load_access", "load_features", "load_offers", "with_usage_at",
 ]  # fmt: skip

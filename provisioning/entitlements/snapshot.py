@@ -23,7 +23,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
 
-from provisioning.entitlements.access import find_customer, load_access
+from provisioning.entitlements.access import Shelf, find_customer, load_access
 from provisioning.entitlements.deciding import CustomerAccess
 from provisioning.models import AccessChange, Subscription, UsageWindow
 
@@ -76,6 +76,7 @@ class Snapshot:
         self._thread: threading.Thread | None = None
         self._process = 0
         self.loaded_all = False
+        self.shelf, self.shelf_from = Shelf(), clock()
 
     # --- asking ---------------------------------------------------------------------------------------------------------
 
@@ -85,15 +86,22 @@ class Snapshot:
         entry = self.entries.get(number) if number is not None else None
         if entry is not None and self.clock() - entry.loaded < LONGEST:
             return number, entry.access  # pyright: ignore[reportReturnType] - an entry has its number
-        begun = self.tick
+        begun, shelf = self.tick, self._shelf_now()
         customer = find_customer(name)
         if customer is None:
             return None
-        access = load_access([customer.pk]).get(customer.pk)
+        access = load_access([customer.pk], shelf=shelf).get(customer.pk)
         if access is None:
             return None
         self._keep(customer.pk, access, [name], begun)
         return customer.pk, access
+
+    def _shelf_now(self) -> Shelf:
+        """The catalogue as far as it was read; anew after `LONGEST`. A load that began before a change fills the old one."""
+        now = self.clock()
+        if now - self.shelf_from >= LONGEST:
+            self.shelf, self.shelf_from = Shelf(), now
+        return self.shelf
 
     def remember(self, customer: int, access: CustomerAccess, question: str, answer: Any) -> None:
         """Keep an answer until the customer changes; not when it changed since `access` was read."""
@@ -127,6 +135,7 @@ class Snapshot:
                 self.dropped[each] = self.tick
                 self.dropped.move_to_end(each)
                 if each == EVERYBODY:
+                    self.shelf, self.shelf_from = Shelf(), self.clock()
                     self.ids.clear()
                     self.entries.clear()
                     self.answers.clear()
@@ -230,7 +239,7 @@ class Snapshot:
             )
             for start in range(0, len(numbers), CHUNK):
                 begun = self.tick
-                for number, access in load_access(numbers[start : start + CHUNK]).items():
+                for number, access in load_access(numbers[start : start + CHUNK], shelf=self._shelf_now()).items():
                     if number in self.entries:
                         continue  # somebody asked for it meanwhile: what was answered stays
                     self._keep(number, access, [access.external_id], begun)

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from integrations.models import Run, SalesforceOrg
+from integrations.orgs.usage import USAGE
 from integrations.sync import runs
 from provisioning.connection import is_working
 from provisioning.models import Delivery, Provision, ProvisioningSettings
@@ -65,8 +66,20 @@ def handle(
     outcomes = [_take_in_time(settings, each, source=source, now=now, deadline=deadline) for each in hint.opportunity_ids]
     reply = _sum_up(outcomes)
     left = [each.opportunity_id for each in outcomes if each.later and each.provision_id is None]
-    note(reply, org=org, source=source, ids=hint.opportunity_ids, address=address, clock=clock, now=now, left=left, row=stored)
-    _mark_seen(settings, now)
+    with transaction.atomic():  # one wait for the turn to write
+        USAGE.flush()
+        note(
+            reply,
+            org=org,
+            source=source,
+            ids=hint.opportunity_ids,
+            address=address,
+            clock=clock,
+            now=now,
+            left=left,
+            row=stored,
+        )
+        _mark_seen(settings, now)
     follow_up(org, outcomes, now=now)
     return reply
 

@@ -14,6 +14,7 @@ from integrations.chosen_org import chosen_org
 from integrations.form_tokens import sent_once
 from integrations.models import SalesforceOrg
 from integrations.orgs.states import NotConnected
+from integrations.orgs.vault import VaultLocked
 from integrations.salesforce.errors import SalesforceError
 from provisioning.automations import authoring, finding, forms
 from provisioning.automations.authoring import BadAutomation, Draft
@@ -25,7 +26,7 @@ from provisioning.intent import picking, preflight
 from provisioning.intent.lines import DealGone, TooManyLines
 from provisioning.models import Automation
 
-Unreadable = (SalesforceError, NotConnected, DealGone, TooManyLines)
+Unreadable = (SalesforceError, NotConnected, VaultLocked, DealGone, TooManyLines)
 
 
 def orgs_to_show(request: HttpRequest) -> list[SalesforceOrg]:
@@ -47,7 +48,7 @@ def choices_or_why(org: SalesforceOrg) -> tuple[Choices | None, str]:
     """Stages and fields of the org, or why it cannot be asked."""
     try:
         return read_choices(org), ""
-    except (SalesforceError, NotConnected) as error:
+    except (SalesforceError, Refusal) as error:  # not connected, or its secrets are locked (R-019)
         return None, str(error)
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from integrations import audit
 from integrations.access import access
+from integrations.orgs.usage import measuring
 from integrations.orgs.vault import VaultLocked
 from provisioning.connection import PREFIX_LENGTH, find_key, find_signers
 from provisioning.models import Provision, ProvisioningSettings
@@ -32,7 +33,7 @@ XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 @require_POST
 @access("anonymous")
 def receive(request: HttpRequest, key: str = "") -> HttpResponse:
-    """Take a call of an org; the answer says what became of each deal."""
+    """Take a call of an org; the answer says what became of each deal, and `Server-Timing` how long Salesforce took of it."""
     clock, now, address = time.monotonic(), timezone.now(), audit.address_of(request)
     is_xml = request.content_type in XML_TYPES
     signed, keys = signing.read(request.headers), list[str]()
@@ -57,8 +58,11 @@ def receive(request: HttpRequest, key: str = "") -> HttpResponse:
             refusal = Reply(400, bad.code, bad.message)
         else:
             message_id = signed.delivery if signed else ""
-            reply = intake.handle(settings, hint, source=source, address=address, now=now, message_id=message_id)
-            return _answer(reply, is_xml=is_xml)
+            with measuring() as waited:
+                reply = intake.handle(settings, hint, source=source, address=address, now=now, message_id=message_id)
+            answer = _answer(reply, is_xml=is_xml)
+            answer["Server-Timing"] = f"salesforce;dur={waited.seconds * 1000:.1f}, total;dur={_since(clock) * 1000:.1f}"
+            return answer
     _note(refusal, settings, address, is_xml, clock)
     return _answer(refusal, is_xml=is_xml)
 
@@ -115,6 +119,10 @@ def _answer(reply: Reply, *, is_xml: bool) -> HttpResponse:
         body["error"] = {"code": reply.verdict, "message": reply.message}
     headers = {"WWW-Authenticate": "Bearer"} if reply.status == 401 else None
     return JsonResponse(body, status=reply.status, headers=headers)
+
+
+def _since(clock: float) -> float:
+    return time.monotonic() - clock
 
 
 def _source(is_xml: bool) -> str:

@@ -15,6 +15,7 @@ from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.models import SalesforceOrg
 from integrations.orgs.states import NotConnected
+from integrations.orgs.vault import VaultLocked
 from integrations.salesforce.errors import SalesforceError
 from provisioning.intent import preflight as preflights
 from provisioning.views.automations import org_asked, orgs_to_show, try_deal
@@ -31,7 +32,7 @@ def _checked(org: SalesforceOrg, *, fresh: bool) -> tuple[preflights.Preflight |
         return known, ""
     try:
         known = preflights.check_open_deals(org, now=timezone.now())
-    except (SalesforceError, NotConnected) as error:
+    except (SalesforceError, NotConnected, VaultLocked) as error:
         return None, str(error)
     cache.set(key, known, KEPT_SECONDS)
     return known, ""

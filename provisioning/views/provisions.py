@@ -30,7 +30,10 @@ def overview(request: HttpRequest) -> HttpResponse:
     needy = queries.provisions(org=str(org.pk) if org else "", state=queries.NEEDS)
     places = queries.places(org, now=now)
     steps_by_org = {
-        each.org.pk: [(step, has_role(request.user, step.role)) for step in steps_of(each.org, each.settings, each.automations)]
+        each.org.pk: [
+            (step, has_role(request.user, step.role, "provisioning"))
+            for step in steps_of(each.org, each.settings, each.automations)
+        ]
         for each in places if not each.is_removed
     }  # fmt: skip
     context = {

@@ -33,6 +33,17 @@
     document.dispatchEvent(new CustomEvent("causeway:theme"));
   };
 
+  // Paper is white: a page that is shown dark is printed light.
+  let printed = "";
+  window.addEventListener("beforeprint", () => {
+    printed = root.dataset.theme || "";
+    root.dataset.theme = "light";
+  });
+  window.addEventListener("afterprint", () => {
+    if (printed) root.dataset.theme = printed;
+    else delete root.dataset.theme;
+  });
+
   // --- Toasts -------------------------------------------------------------------------------------------------------
   const toast = (text) => {
     const box = document.getElementById("toasts");

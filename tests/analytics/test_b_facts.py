@@ -11,6 +11,7 @@ from analytics.attributes.body import MapBody, Source, Step
 from analytics.facts.computing import HEALTH
 from analytics.facts.tables import COLUMNS, WORKING
 from analytics.models import AnalyticsSettings, FactsState
+from integrations.lake.engine import one_engine
 from integrations.lake.erasing import erase
 from integrations.models import Customer, CustomerAlias, EndUser, Entity, LakeFile, LakeTable, RecordLink
 from integrations.product.kpis import job as kpis_job
@@ -716,7 +717,8 @@ def test_months_that_are_computed_piece_by_piece_are_those_of_a_computation_from
 def everything(org):
     """All facts and the counts of data health."""
     names = COLUMNS | WORKING
-    stored = {name: rows(org, name, *(column for column, _ in names[name])) for name in names}
+    with one_engine():
+        stored = {name: rows(org, name, *(column for column, _ in names[name])) for name in names}
     return stored, FactsState.objects.get(org=org).health
 
 

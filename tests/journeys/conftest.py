@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Page, expect
 
 from tests.cast import PASSWORD
@@ -52,8 +54,8 @@ def page(page: Page) -> Page:
 
 
 @pytest.fixture
-def sign_in(page: Page, live_server, settings) -> Callable[[str], Page]:
-    """Sign somebody of the cast in through the login page."""
+def sign_in_by_form(page: Page, live_server, settings) -> Callable[[str], Page]:
+    """Sign somebody of the cast in through the login page, as people do."""
     settings.BASE_URL = live_server.url
 
     def signing(username: str) -> Page:
@@ -62,6 +64,22 @@ def sign_in(page: Page, live_server, settings) -> Callable[[str], Page]:
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(f"{live_server.url}/")
+        return page
+
+    return signing
+
+
+@pytest.fixture
+def sign_in(page: Page, live_server, settings) -> Callable[[str], Page]:
+    """The browser holds a session of somebody of the cast, and shows the first page. The way there is another test's."""
+    settings.BASE_URL = live_server.url
+
+    def signing(username: str) -> Page:
+        client = Client()
+        client.force_login(User.objects.get(username=username), backend="django.contrib.auth.backends.ModelBackend")
+        name = settings.SESSION_COOKIE_NAME
+        page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+        page.goto(f"{live_server.url}/")
         return page
 
     return signing

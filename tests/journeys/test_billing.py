@@ -76,7 +76,7 @@ def test_an_admin_brings_billing_into_an_empty_org(cast, connected_org, org_side
     page.goto(f"{live_server.url}/billing/customers/{customer.pk}/")
     expect(page.get_by_text("In Salesforce as")).to_be_visible()
     shot("billing-customer")
-    page.get_by_role("link", name="2026-10-01 – 2026-11-01").click()
+    page.get_by_role("link", name="Oct 1, 2026 – Nov 1, 2026").click()
     shot("billing-invoice")
     page.get_by_role("button", name="Void", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Void", exact=True).click()

@@ -16,9 +16,9 @@ def sign_in_at_the_demo_org(page: Page, user: dict) -> None:
     page.get_by_role("button", name=re.compile("allow", re.I)).click()
 
 
-def test_newcomer_connects_the_demo_org(cast, demo_org, sign_in, shot, live_server):
+def test_newcomer_connects_the_demo_org(cast, demo_org, sign_in_by_form, shot, live_server):
     began = time.monotonic()
-    page = sign_in("ada")
+    page = sign_in_by_form("ada")
     shot("home-empty")
     page.get_by_role("link", name="Connect an org").click()
     page.get_by_role("radio", name=re.compile("Demo org")).check()

@@ -3,7 +3,7 @@
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.messages import get_messages
 from social_django.models import UserSocialAuth
 
@@ -295,6 +295,25 @@ def test_members_are_made_only_if_the_settings_say_so_and_never_as_admins(client
     sign_in(client, open_org, person)
     made = User.objects.get(email="new@acme.example")
     assert (made.is_superuser, made.is_staff, made.groups.count(), made.has_usable_password()) == (False, False, 0, False)
+
+
+@pytest.mark.parametrize("group", ["Admins", "Viewers", "Admins of billing"])
+def test_admins_of_a_domain_and_viewers_are_never_found_by_email_either(client, open_org, demo_org, cast, group):
+    cast.jane.groups.add(Group.objects.get_or_create(name=group)[0])
+    person = demo_org.user("Standard")
+    claims_of(demo_org, person, "jane@acme.example")
+    sign_in(client, open_org, person)
+    assert "_auth_user_id" not in client.session
+
+
+def test_new_people_are_viewers_where_the_settings_say_so(client, open_org, demo_org, cast, settings):
+    settings.SOCIAL_AUTH_SALESFORCE_SIGNIN_CREATE_MEMBERS = True
+    settings.SOCIAL_AUTH_SALESFORCE_SIGNIN_NEW_ROLE = "viewer"
+    person = demo_org.user("Standard")
+    claims_of(demo_org, person, "new@acme.example")
+    sign_in(client, open_org, person)
+    made = User.objects.get(email="new@acme.example")
+    assert list(made.groups.values_list("name", flat=True)) == ["Viewers"]
 
 
 def test_an_org_that_is_not_open_for_it_cannot_be_used(client, open_org):

@@ -35,6 +35,7 @@ def test_relative_time(seconds, text):
 
 def test_absolute_time_names_its_zone():
     assert display.absolute(NOON, ZoneInfo("Europe/Berlin")) == "2026-11-22 13:00:00 CET"
+    assert display.clock(NOON, ZoneInfo("Europe/Berlin")) == "Nov 22, 2026, 13:00 CET"
 
 
 @pytest.mark.parametrize(

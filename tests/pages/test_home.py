@@ -41,7 +41,7 @@ def test_problems_come_first_with_one_click_to_the_fix(client, world, cast, work
     html = client.get("/").content.decode()
     assert html.index("Acme needs re-authorization") < html.index("Recent runs")
     assert f'href="/connections/{world.org.pk}/">Fix connection' in html
-    assert "1 thing needs attention." in html
+    assert "1 thing needs a person." in html
 
 
 def test_people_see_only_alerts_that_concern_them(client, world, cast, now):

@@ -159,7 +159,7 @@ def test_px_43_the_page_shows_every_definition_beside_the_references_names(clien
     assert client.post("/product/kpis/compute/").status_code == 302
     assert Run.objects.get(job="product.kpis").state == Run.State.SUCCESS
     page = client.get("/product/kpis/", {"customer": "acme/1"}).content.decode()
-    for text in ("Monthly Active Users (MAU) Count", "B: 30 Day Active User Count", "C: Monthly active users",
+    for text in ("Monthly Active Users (MAU) Count", "30 Day Active User Count<br>", "Monthly active users<br>",
                  "Feature Users Last 7 Days: &lt;b&gt;Reports", "feature_<wbr>users_<wbr>7d:reports",
                  "NPS, Net Promoter and Net Promoter Score are registered trademarks"):  # fmt: skip
         assert text in page

@@ -13,7 +13,7 @@ from project import probe
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SECRETS = ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "POSTGRES_PASSWORD", "CAUSEWAY_HOST")
-OURS = ("prepare", "web", "worker")
+OURS = ("prepare", "web", "worker", "backup")
 
 
 def known_settings() -> set[str]:
@@ -23,7 +23,7 @@ def known_settings() -> set[str]:
 
 def test_the_services_are_there_and_wait_for_what_they_need():
     services = COMPOSE["services"]
-    assert set(services) == {"db", "prepare", "web", "worker", "proxy"}
+    assert set(services) == {"db", "prepare", "web", "worker", "backup", "proxy"}
     assert services["prepare"]["depends_on"]["db"]["condition"] == "service_healthy"
     for name in ("web", "worker"):
         assert services[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
@@ -62,7 +62,8 @@ def test_our_containers_write_nowhere_but_to_their_data_and_run_without_rights()
         service = COMPOSE["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
-        assert service["volumes"] == ["data:/data"]
+        assert service["volumes"][0] == "data:/data"
+        assert service["volumes"][1:] == (["backups:/backups"] if name == "backup" else [])
     assert re.search(r"^USER causeway$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
 
 

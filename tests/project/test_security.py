@@ -1,103 +1,15 @@
 """What holds for every address: roles, CSRF, safe GETs, headers, error pages, methods."""
 
-import re
-from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import AnonymousUser
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from integrations.access import ROLES, role_of
 from integrations.models import ApiKey
-from project import roles
+from tests.project.addresses import address_of, is_api, ours
 
 pytestmark = pytest.mark.django_db
-FOREIGN = ("admin:", "social:", "axes")  # Django's admin and social-auth bring rules of their own, tested below
-
-
-def named_addresses() -> Iterator[tuple[str, URLPattern]]:
-    """Every URL with its namespaced name."""
-
-    def walk(patterns, prefix: str) -> Iterator[tuple[str, URLPattern]]:
-        for each in patterns:
-            if isinstance(each, URLResolver):
-                yield from walk(each.url_patterns, f"{prefix}{each.namespace}:" if each.namespace else prefix)
-            else:
-                yield f"{prefix}{each.name}", each
-
-    yield from walk(get_resolver().url_patterns, "")
-
-
-def ours() -> list[tuple[str, URLPattern]]:
-    return [(name, pattern) for name, pattern in named_addresses() if not name.startswith(FOREIGN)]
-
-
-def address_of(name: str, pattern: URLPattern) -> str:
-    """A concrete path; numbers and ids that do not exist."""
-    values = {}
-    for key, converter in pattern.pattern.converters.items():
-        values[key] = 999_999 if "Int" in type(converter).__name__ else "00O000000000000AAA"
-    for key in getattr(pattern.pattern, "regex", re.compile("")).groupindex:
-        values.setdefault(key, "00O000000000000AAA" if name.startswith("report-") else "999999")
-    return reverse(name, kwargs=values)
-
-
-def is_api(pattern: URLPattern) -> bool:
-    return hasattr(pattern.callback, "cls") and hasattr(pattern.callback.cls, "scope")
-
-
-def test_s_071_every_address_is_declared():
-    pages = {name for name, pattern in ours() if not is_api(pattern)}
-    api = {name for name, pattern in ours() if is_api(pattern)}
-    assert pages == set(roles.PAGES), pages ^ set(roles.PAGES)
-    assert api == set(roles.API), api ^ set(roles.API)
-
-
-def person(cast, role: str):
-    return {"member": cast.marsha, "analyst": cast.ana, "operator": cast.olga, "admin": cast.ada}.get(role, AnonymousUser())
-
-
-def test_roles_of_the_cast(cast):
-    for role in ROLES:
-        assert role_of(person(cast, role)) == role
-
-
-@pytest.mark.parametrize(("name", "pattern"), [pytest.param(n, p, id=n) for n, p in ours() if not is_api(p)])
-def test_s_071_pages_answer_the_declared_roles(client, cast, name, pattern):
-    path, needed = address_of(name, pattern), roles.PAGES[name]
-    if name in ("metrics", "readyz", "logout"):
-        pytest.skip("answers by other rules: see test_health and test_s_054")
-    for role in ROLES:
-        client.logout()
-        if role != "anonymous":
-            client.force_login(person(cast, role))
-        for method in (client.get, client.post):
-            answer = method(path)
-            if answer.status_code == 405:
-                continue
-            refused = answer.status_code == 403 or (answer.status_code == 302 and "/accounts/login/" in answer["Location"])
-            allowed = ROLES.index(role) >= ROLES.index(needed)
-            assert refused != allowed, f"{role} {method.__name__} {path}: {answer.status_code}"
-            assert answer.status_code < 500
-
-
-@pytest.mark.parametrize(("name", "pattern"), [pytest.param(n, p, id=n) for n, p in ours() if is_api(p)])
-def test_s_071_api_answers_the_declared_roles(client, cast, name, pattern):
-    path, (to_read, to_write) = address_of(name, pattern), roles.API[name]
-    for role in ROLES:
-        client.logout()
-        if role != "anonymous":
-            client.force_login(person(cast, role))
-        for method, needed in ((client.get, to_read), (client.post, to_write)):
-            answer = method(path, content_type="application/json") if method == client.post else method(path)
-            if answer.status_code == 405:
-                continue
-            allowed = ROLES.index(role) >= ROLES.index(needed)
-            assert (answer.status_code not in (401, 403)) == allowed, f"{role} {method.__name__} {path}: {answer.status_code}"
-            assert answer.status_code < 500
 
 
 @pytest.mark.parametrize(("name", "pattern"), [pytest.param(n, p, id=n) for n, p in ours() if is_api(p)])

@@ -163,6 +163,28 @@ def catalogue_plan():
     return OfferVersion.objects.create(offer=offer, number=1, published_at=timezone.now())
 
 
+def test_customers_of_one_plan_share_what_was_read_of_the_catalogue_until_it_changes(memory, acme, catalogue_plan, clock):
+    from provisioning.models import Subscription, Term
+
+    now = timezone.now()
+    Feature.objects.create(key="feature-sso", name="SSO", kind="boolean")
+    for number, customer in enumerate((acme, *(Customer.objects.create(external_id=f"c{n}", name=f"C {n}") for n in range(3)))):
+        made = Subscription.objects.create(
+            key=f"s{number}", customer=customer, product=catalogue_plan.offer.product, starts_at=now
+        )
+        Term.objects.create(subscription=made, effective_at=now, plan=catalogue_plan)
+    offer_of = lambda name: memory.find(name)[1].subscriptions[0].terms[0].plan  # noqa: E731
+    assert offer_of("acme") is offer_of("c0")
+    Feature.objects.update(name="Single sign-on")
+    catalogue_plan.offer._meta.model.objects.update(name="Professional")
+    note_change(EVERYBODY, now=now)
+    memory.look()
+    assert (offer_of("c1").name, memory.find("c1")[1].features["feature-sso"].name) == ("Professional", "Single sign-on")
+    catalogue_plan.offer._meta.model.objects.update(name="Pro again")
+    clock.now += module.LONGEST
+    assert offer_of("c2").name == "Pro again"
+
+
 def test_promotions_are_part_of_it(memory, acme):
     feature = Feature.objects.create(key="feature-sso", name="SSO", kind="boolean")
     PromotionalGrant.objects.create(customer=acme, feature=feature)

@@ -48,6 +48,12 @@ def test_st_d2_the_call_is_a_hint_and_nothing_in_it_is_believed(office):
     assert office.subscription(deal).terms.get().seats == 3
 
 
+def test_the_answer_tells_how_long_salesforce_took_of_it(office):
+    told = office.call(office.deal(("plan-pro", 3), stage=WON))["Server-Timing"]
+    theirs, whole = (float(part.partition("dur=")[2]) for part in told.split(", "))
+    assert 0 < theirs < whole
+
+
 def test_st_d2_ids_of_15_characters_are_the_same_ids(office):
     deal = office.deal(("plan-pro", 3), stage=WON)
     assert office.call(deal[:15], org_id=office.org.org_id[:15]).json()["status"] == "done"

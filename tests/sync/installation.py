@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.demo import ROOT, free_port
 
-WAIT = 60
+WAIT = 180
 
 
 class Installation:

@@ -39,7 +39,7 @@ class KpiSerializer(serializers.Serializer):
     list_c = serializers.ListField(child=serializers.CharField())
 
 
-class SettingsSerializer(serializers.ModelSerializer):
+class KpiSettingsSerializer(serializers.ModelSerializer):
     """As of when, and in which time zone calendar periods begin, the pushes of a connection count."""
 
     org = serializers.PrimaryKeyRelatedField(queryset=SalesforceOrg.objects.all())
@@ -106,23 +106,23 @@ class KpiViewSet(viewsets.GenericViewSet):
         )
         return Response({"run": run.pk, "state": run.state}, status=status.HTTP_202_ACCEPTED)
 
-    @extend_schema(methods=["GET"], responses=SettingsSerializer(many=True))
-    @extend_schema(methods=["PUT"], request=SettingsSerializer, responses=SettingsSerializer)
+    @extend_schema(methods=["GET"], responses=KpiSettingsSerializer(many=True))
+    @extend_schema(methods=["PUT"], request=KpiSettingsSerializer, responses=KpiSettingsSerializer)
     @action(detail=False, methods=["get", "put"], url_path="settings", url_name="settings")
     def settings_of(self, request: Request) -> Response:
         """What connections chose; those that are not listed count up to the start of the UTC day, in UTC."""
         if request.method == "GET":
-            return Response(SettingsSerializer(KpiSettings.objects.order_by("org_id"), many=True).data)
+            return Response(KpiSettingsSerializer(KpiSettings.objects.order_by("org_id"), many=True).data)
         asked = request.data.get("org") if isinstance(request.data, dict) else None
         found = KpiSettings.objects.filter(org_id=_number(asked)).first()
-        given = SettingsSerializer(found, data=request.data)
+        given = KpiSettingsSerializer(found, data=request.data)
         given.is_valid(raise_exception=True)
         chosen = given.validated_data
         saved = choosing.choose_settings(
             chosen["org"], as_of=chosen.get("as_of", KpiSettings.AsOf.DAY), time_zone=chosen.get("time_zone", "UTC"),
             user=request.user, address=audit.address_of(request._request),
         )  # fmt: skip
-        return Response(SettingsSerializer(saved).data)
+        return Response(KpiSettingsSerializer(saved).data)
 
 
 def _one(customer: Customer, found: dict[str, Decimal | int | None]) -> dict[str, Any]:

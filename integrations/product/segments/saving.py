@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
+from integrations import access
 from integrations.access import Person, Refusal, has_role
 from integrations.audit import record
 from integrations.models import AuditEntry, Entity
@@ -44,7 +45,9 @@ def version_of(segment: Segment) -> str:
 
 def may_change(segment: Segment, user: Person) -> bool:
     """Whether this person may change the segment."""
-    return has_role(user, "operator") or (has_role(user, "analyst") and segment.owner_id == user.pk)
+    return has_role(user, "operator", "product") or (
+        access.may_change(user, "analyst", "product") and segment.owner_id == user.pk
+    )
 
 
 def save_segment(

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from integrations.access import access, has_role
+from integrations.access import access, may_change
 from integrations.audit import address_of, record
 from integrations.chosen_org import chosen_org
 from integrations.exports import stream_csv
@@ -67,7 +67,7 @@ def _explore(request: HttpRequest, entity: str) -> HttpResponse:
     context: dict[str, Any] = {
         "explorer": read, "kind": entity, "draft": draft or Row(0, {}, read.known, prefix=NEW), "current": current,
         "sort": read.sort, "groups": groups_of(read), "numbers": [each for each in _shown(read) if each.type == NUMBER],
-        "may_save": has_role(request.user, "analyst"), "chosen": [each.key for each in read.columns],
+        "may_save": may_change(request.user, "analyst", "product"), "chosen": [each.key for each in read.columns],
         "segments": Segment.objects.filter(entity=entity, archived_at=None), "query": kept_query(request),
     }  # fmt: skip
     try:

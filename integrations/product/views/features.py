@@ -28,7 +28,7 @@ def feature_list(request: HttpRequest) -> HttpResponse:
     except EngineError as error:
         trouble = error.message
     rows = [(each, say_rules(each.rules), usage.get(each.pk)) for each in Feature.objects.all()]
-    context = {"rows": rows, "trouble": trouble, "may_change": has_role(request.user, "operator")}
+    context = {"rows": rows, "trouble": trouble, "may_change": has_role(request.user, "operator", "product")}
     return render(request, "product/features/list.html", context)
 
 
@@ -48,7 +48,7 @@ def feature(request: HttpRequest, pk: int) -> HttpResponse:
     """One feature; operators change it here."""
     found = get_object_or_404(Feature, pk=pk)
     if request.method == "POST":
-        if not has_role(request.user, "operator"):
+        if not has_role(request.user, "operator", "product"):
             messages.error(request, "Operators and admins change features.")
             return redirect("product:feature", pk=pk)
         return _posted(request, found)
@@ -107,7 +107,7 @@ def _show(request: HttpRequest, found: Feature | None, editor: Editor, *, status
         names = []
     context = {
         "feature": found, "editor": editor, "matches": MATCH_LABELS.items(), "ops": OP_LABELS.items(), "names": names,
-        "may_change": has_role(request.user, "operator"),
+        "may_change": has_role(request.user, "operator", "product"),
     }  # fmt: skip
     return render(request, "product/features/edit.html", {**context, **extra}, status=status)
 

@@ -178,7 +178,7 @@ def health_compute(request: HttpRequest) -> HttpResponse:
     """Compute all active scores now."""
     run = runs.request_run(compute.JOB, user=request.user, now=timezone.now())
     record("run.started", actor=request.user, target=f"run {run.pk} ({compute.JOB})", address=address_of(request))
-    if has_role(request.user, "analyst"):
+    if has_role(request.user, "analyst", "product"):
         return redirect("integrations:run", pk=run.pk)
     return redirect("product:health_list")
 

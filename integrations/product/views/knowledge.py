@@ -24,7 +24,7 @@ SHOWN = 25
 def knowledge(request: HttpRequest) -> HttpResponse:
     """Search in the articles of the connection chosen in the top bar, else of the first that shows any."""
     text, language = request.GET.get("q", "")[: reading.LONGEST_TEXT], request.GET.get("language", "")[:10]
-    context: dict[str, Any] = {"q": text, "language": language, "may_change": has_role(request.user, "operator")}
+    context: dict[str, Any] = {"q": text, "language": language, "may_change": has_role(request.user, "operator", "product")}
     try:
         org = _org(request)
     except Refusal as refusal:

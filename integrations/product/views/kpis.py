@@ -34,6 +34,7 @@ def kpi_list(request: HttpRequest) -> HttpResponse:
         {
             **values.describe(each),
             "parts": each.key.split("_"),
+            "others": [name for name in each.kpi.names if name.casefold() != each.label.casefold()],
             "value": values.rounded(found.get(each.key)),
             "is_blank": found.get(each.key) is None,
         }
@@ -43,7 +44,7 @@ def kpi_list(request: HttpRequest) -> HttpResponse:
         "rows": rows, "customer": customer, "name": name, "has_values": bool(found), "trouble": trouble,
         "state": KpiState.objects.first(), "waiting": DirtyDay.objects.values("day").distinct().count(),
         "going": Run.objects.filter(job=job.JOB, state__in=Run.ACTIVE).first(),
-        "may_change": has_role(request.user, "operator"), "may_see_runs": has_role(request.user, "analyst"),
+        "may_change": has_role(request.user, "operator", "product"), "may_see_runs": has_role(request.user, "analyst"),
     }  # fmt: skip
     if context["may_change"]:
         context |= {"choices": _choices(), "instants": KpiSettings.AsOf.choices, "zones": sorted(available_timezones())}

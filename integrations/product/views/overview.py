@@ -23,7 +23,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "cards": reading.read_cards(org=org, now=now), "timing": explain_timing(now=now), "days": reading.DAYS,
         "figures": reading.read_figures(org=org, now=now), "sees_runs": has_role(request.user, "analyst"),
-        **reading.read_health(), "places": reading.read_places(now=now, analyst=has_role(request.user, "analyst")),
+        **reading.read_health(), "places": reading.read_places(now=now, analyst=has_role(request.user, "analyst", "product")),
         "kpis": reading.read_kpis(),
     }  # fmt: skip
     return render(request, "product/overview.html", context)

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from integrations.access import Person, Refusal, access, has_role
+from integrations.access import Person, Refusal, access, may_change
 from integrations.audit import address_of
 from integrations.chosen_org import chosen_org
 from integrations.lake.failures import EngineError
@@ -50,7 +50,7 @@ def segment_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [(each, words_for(request.user, say_stored(each, known[each.entity]))) for each in rows],
         "sort": sort, "archived": archived,
-        "entity": entity, "text": text, "entities": Entity.choices, "may_save": has_role(request.user, "analyst"),
+        "entity": entity, "text": text, "entities": Entity.choices, "may_save": may_change(request.user, "analyst", "product"),
         "any": Segment.objects.exists(),
     }  # fmt: skip
     return render(request, "product/segments/list.html", context)
@@ -76,7 +76,7 @@ def segment(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "segment": found, "words": words_for(request.user, say_stored(found, known)), "kind": found.entity,
         "history": _history(found, now),
-        "may_change": saving.may_change(found, request.user), "may_save": has_role(request.user, "analyst"),
+        "may_change": saving.may_change(found, request.user), "may_save": may_change(request.user, "analyst", "product"),
         "segments_naming": saving.segments_naming(found), "engagements": Engagement.objects.filter(segment=found),
     }  # fmt: skip
     try:
@@ -116,7 +116,7 @@ def _chart(history: list[Any]) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("analyst")
+@access("analyst", changes=True)
 def segment_new(request: HttpRequest) -> HttpResponse:
     """A new segment: empty, or with the conditions of an explorer's address, or as a copy of another one."""
     data = request.POST if request.method == "POST" else request.GET
@@ -142,7 +142,7 @@ def _begun(request: HttpRequest, entity: str) -> tuple[object, str]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access("analyst")
+@access("analyst", changes=True)
 def segment_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a segment."""
     found = get_object_or_404(Segment, pk=pk)

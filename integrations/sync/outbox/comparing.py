@@ -16,7 +16,7 @@ from integrations.models import GuardRequest, OutboxPush, OutboxTarget
 from integrations.orgs.connect import OrgClient
 from integrations.salesforce.describe import FieldInfo, ObjectInfo
 from integrations.sync import guard
-from integrations.sync.outbox import diffing, door, intake, kinds, targets, waiting
+from integrations.sync.outbox import diffing, door, intake, kinds, restored, targets, waiting
 from integrations.sync.outbox.columns import fields_of
 from integrations.sync.outbox.diffing import Terms
 from integrations.sync.outbox.session import Session
@@ -94,6 +94,8 @@ def compare(session: Session, desired: Any, entry: door.Entry, *, complete: bool
     """Bind desired rows and accepted state, find twins, waiting rows and orphans, and sum up what would happen."""
     desired_rows, absent = bind_desired(session, desired, entry)
     session.bind_accepted()
+    if complete and not session.push.is_dry and restored.is_doubtful(session.target, run=session.run):
+        restored.settle(session, key_rule(entry, session.target))
     doubtful = session.engine.rows("SELECT 1 FROM stored WHERE unsure_ IS NOT NULL LIMIT 1")
     terms = replace(session.terms, unsure=bool(doubtful), absent=absent > 0)
     terms = _bind_twins(session.engine, terms)

@@ -1,7 +1,7 @@
 """The job `outbox.retry`: rows that people asked for, each target in one push of its own. Heavy to import."""
 
 from integrations.models import OutboxRow, OutboxTarget
-from integrations.sync.outbox import comparing, door, kinds, preparing, problems, pushing, rowwork, waiting
+from integrations.sync.outbox import comparing, door, kinds, preparing, problems, pushing, restored, rowwork, waiting
 from integrations.sync.outbox.comparing import Plan
 from integrations.sync.outbox.pushing import Wish
 from integrations.sync.outbox.report import PushReport
@@ -30,6 +30,10 @@ def retry_target(recorder: Recorder, target: OutboxTarget) -> PushReport | None:
             return None
         if work.stored.fields:
             return pushing.send(pushing.resume(work), WISH)
+        if restored.is_doubtful(target, run=recorder.run):
+            sentence = "After a restore, a whole push compares with Salesforce first; ask again after it."
+            recorder.object(target.object).skipped(target.object, "RESTORED", sentence)
+            return None
         pushing.settle_earlier(work)
         rows = list(waiting.asked_rows(target))
         names = list(dict.fromkeys(name for row in rows for name in rowwork.wanted_values(row)))

@@ -7,7 +7,7 @@ from typing import Any
 from integrations.lake.dialect import quote_name
 from integrations.lake.writing import register
 from integrations.models import HumanEdit, OutboxPush, OutboxTarget
-from integrations.sync.outbox import comparing, diffing, door, kinds, landing, live, preparing, pushing, rowwork
+from integrations.sync.outbox import comparing, diffing, door, kinds, landing, live, preparing, pushing, restored, rowwork
 from integrations.sync.outbox.columns import Column
 from integrations.sync.outbox.comparing import Plan
 from integrations.sync.outbox.plain import plain_value
@@ -54,7 +54,7 @@ def verify_target(recorder: Recorder, target: OutboxTarget) -> None:
         if entry.closed or not entry.columns:
             return
         session = comparing.open_session(recorder, work.stored, entry, work.info, work.client, work.engine)
-        compare = _Compare(session)
+        compare = _Compare(session, lost=restored.is_unverified(target))
         compare.read(entry)
         compare.judge()
         _store(session, compare)
@@ -78,6 +78,10 @@ class _Compare:
     values: list[dict[str, Any]] = field(default_factory=list)
     edits: list[HumanEdit] = field(default_factory=list)
     gone: list[tuple[str, str]] = field(default_factory=list)
+    lost: bool = False
+    """The target was restored and not compared since: every difference may be a write of ours that we forgot."""
+    standing: list[int] = field(default_factory=list)
+    """Edits of earlier compares that still stand."""
     same: int = 0
     left: int = 0
     later: int = 0
@@ -127,7 +131,13 @@ class _Compare:
         theirs, ours = plain_value(row[f"v{n}"]), plain_value(row[f"a{n}"])
         known = decided.get((row["key_"], column.field))
         policy = {"ours": Decision.OURS, "theirs": Decision.THEIRS, "ask": Decision.OPEN}[self.session.kind.human_edits]
-        by_person = known is not None and known.decided_by_id is not None and (known.ours, known.theirs) == (ours, theirs)
+        stands = known is not None and (known.decided_by_id is not None or known.lost)
+        by_person = stands and known is not None and (known.ours, known.theirs) == (ours, theirs)
+        if self.lost and not by_person:
+            self.edits.append(self._lost_edit(row, column, ours, theirs))
+            return False
+        if by_person and known is not None:
+            self.standing.append(known.pk)
         decision = known.decision if by_person and known is not None else policy
         if not by_person and len(self.edits) < KEPT_EDITS:
             self.edits.append(HumanEdit(
@@ -135,6 +145,13 @@ class _Compare:
                 theirs=theirs, decision=decision, seen_at=self.session.now(),
             ))  # fmt: skip
         return decision == Decision.OURS
+
+    def _lost_edit(self, row: dict[str, Any], column: Column, ours: Any, theirs: Any) -> HumanEdit:
+        """We may have written it ourselves, after the backup that we were restored from: it stays (I-07)."""
+        return HumanEdit(
+            target=self.session.target, key=row["key_"], salesforce_id=row["id_"] or "", field=column.field, ours=ours,
+            theirs=theirs, decision=Decision.THEIRS, lost=True, seen_at=self.session.now(),
+        )  # fmt: skip
 
 
 def _statement(name: str, columns: Sequence[Column]) -> str:
@@ -189,11 +206,6 @@ def _store(session: Session, compare: _Compare) -> None:
 
 def _keep_edits(target: OutboxTarget, compare: _Compare) -> None:
     """What people changed, by cell; edits that are no longer there are settled by their next look."""
-    HumanEdit.objects.filter(target=target, decided_by=None).exclude(decision=Decision.OURS).delete()
-    for start in range(0, len(compare.edits), CHUNK):
-        HumanEdit.objects.bulk_create(
-            compare.edits[start : start + CHUNK],
-            update_conflicts=True,
-            unique_fields=["target", "key", "field"],
-            update_fields=["salesforce_id", "ours", "theirs", "decision", "seen_at", "decided_by", "decided_at"],
-        )
+    HumanEdit.objects.filter(target=target, decided_by=None, lost=False).exclude(decision=Decision.OURS).delete()
+    HumanEdit.objects.filter(target=target, decided_by=None, lost=True).exclude(pk__in=compare.standing).delete()
+    restored.keep_edits(compare.edits)

@@ -16,10 +16,10 @@ from django.utils import timezone
 from analytics import demo as analytics_demo
 from analytics.connecting import first_read, starting
 from billing import demo as billing_demo
-from integrations import product_demo
-from integrations.access import GROUPS, SCOPES
+from integrations import audit_keeping, product_demo
+from integrations.access import DOMAIN_GROUPS, GROUPS, SCOPES
 from integrations.api_keys import create_key
-from integrations.models import Run, SalesforceOrg
+from integrations.models import Run, SalesforceOrg, SecurityReview
 from integrations.orgs.lifecycle import connect_demo_org
 from integrations.product import demo as experience_demo
 from integrations.product.engagements.demonstration import fill_engagements
@@ -29,9 +29,11 @@ from integrations.sync.outbox import preview
 from okr import demo as okr_demo
 from okr import licenses
 from okr.models import Objective
+from project import demo_agreement
+from project.security import review
 from provisioning import demo as provisioning_demo
 
-FIRST_RUN_SECONDS = 240  # on a slow machine with other work; usually a few
+FIRST_RUN_SECONDS = 600  # on a slow machine with other work; usually a few
 PRODUCT_RUNS = (
     ("mirror.read", "First read of the mirror"),
     ("mapping.pull", "First match and map"),
@@ -52,6 +54,8 @@ PEOPLE = (
     ("marsha", "Marsha", "Doe", "member"),
     ("oliver", "Oliver", "Park", "operator"),
     ("ana", "Ana", "Silva", "analyst"),
+    ("vera", "Vera", "Lind", "viewer"),
+    ("bela", "Bela", "Novak", "admin of billing"),
 )
 
 
@@ -84,7 +88,13 @@ class Command(BaseCommand):
         self._fill_product(org, users["admin"])
         self._fill_billing(org)
         self._fill_provisioning(org, users["admin"])
+        if demo_agreement.fill(org, user=users["admin"], now=timezone.now()):
+            self.stdout.write("  Sides that agree, and a few that do not, for the four-way audit")
         self._fill_analytics(org, users["admin"])
+        if not SecurityReview.objects.exists():
+            self.stdout.write("  First review of rights and secrets, first check of the audit")
+            review.run_daily()
+            audit_keeping.run_nightly()
         demo = {
             "base_url": settings.BASE_URL,
             "demo_org_url": settings.DEMO_ORG_URL,
@@ -168,8 +178,9 @@ def _make_people(known: dict[str, Any]) -> tuple[dict[str, User], dict[str, str]
         if role == "admin":
             user.is_staff = user.is_superuser = True
         user.save()
-        if role in GROUPS:
-            user.groups.add(Group.objects.get_or_create(name=GROUPS[role])[0])
+        group = DOMAIN_GROUPS["billing"] if role == "admin of billing" else GROUPS.get(role, "")
+        if group and not user.is_superuser:
+            user.groups.add(Group.objects.get_or_create(name=group)[0])
         users[username] = user
     return users, passwords
 

@@ -1,0 +1,1 @@
+"""Where alerts go: the catalog of alerts, rules, and telling places by them."""

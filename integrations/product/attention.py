@@ -1,0 +1,40 @@
+"""What of product events waits for a person: three statements."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min
+
+from integrations.product.ingest.accept import BUFFER_BYTES, Waiting, waiting
+from integrations.product.models import EventBatch, QuarantinedEvent
+
+LATE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Events that are not stored yet although they should be: how many wait, since when (UTC), how full the buffer is (%)."""
+
+    waiting: Waiting
+    fill: int
+    is_late: bool
+
+
+def buffer_in_need(*, now: datetime) -> Buffer | None:
+    """The buffer, when its oldest request waits for 15 minutes or it is half full; None while all is well."""
+    found = waiting()
+    fill = round(100 * found.bytes / BUFFER_BYTES)
+    late = found.since is not None and now - found.since >= LATE
+    return Buffer(found, fill, late) if late or fill >= 50 else None
+
+
+def broken_batches() -> dict[str, Any]:
+    """Requests whose events cannot be read: `n` and `since`."""
+    return EventBatch.objects.filter(broken=True).aggregate(n=Count("pk"), since=Min("received_at"))
+
+
+def put_aside() -> list[dict[str, Any]]:
+    """Events in quarantine by reason. Counts a table that can be large: for the worker, not for pages."""
+    rows = QuarantinedEvent.objects.order_by().values("reason")
+    return list(rows.annotate(n=Count("pk"), since=Min("received_at")))

@@ -1,0 +1,1 @@
+"""What needs a person, over all domains: one small file a domain, one list."""
