@@ -19,6 +19,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from integrations.models import SalesforceOrg
+from integrations.orgs.usage import USAGE
 from integrations.sync import jobs
 from tests.cast import Cast, make_cast
 from tests.demo import DemoOrgHandle, running_demo_org
@@ -133,8 +134,9 @@ def _lake_of_its_own(settings, tmp_path) -> None:
 
 @pytest.fixture(autouse=True)
 def _cache_of_its_own() -> None:
-    """Ids begin anew with each test's database, so what is counted by id (throttles) must too."""
+    """Ids begin anew with each test's database, so what is counted by id (throttles, API use) must too."""
     cache.clear()
+    USAGE.forget()
 
 
 @pytest.fixture

@@ -122,6 +122,11 @@ class UsageBuffer:
         for (org_id, domain, hour), count in counts.items():
             _write(org_id, domain, hour, count)
 
+    def forget(self) -> None:
+        """Drop what waits, for a process whose database was put away."""
+        with self._lock:
+            self._counts, self._waiting = {}, 0
+
 
 def _write(org_id: int, domain: str, hour: datetime, count: _Count) -> None:
     with transaction.atomic():

@@ -2,13 +2,14 @@
 
 import calendar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from provisioning.intent.deal import Deal, DealLine
 
 LONGEST_TERM = 600  # months
+FARTHEST_EAST = timezone(timedelta(hours=14))  # where a day begins first: Kiribati
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2200, 12, 31)
 
 
@@ -66,11 +67,22 @@ def problem_of_day(day: date | None) -> str:
     return f"{day_words(day)} lies outside of {FIRST_DAY.year} to {LAST_DAY.year}"
 
 
-def start_of_deal(deal: Deal, *, with_contract: bool) -> date | None:
+def day_of_closing(day: date, *, now: datetime, zone: ZoneInfo) -> date:
+    """The day on which a deal with that close date begins: today, when it is that day for somebody already.
+
+    Salesforce fills a close date with the day of the person who closes the deal, who may sit hours ahead of the org's time
+    zone. Their customer does not wait for the org's midnight. A later day is one that was chosen, and is kept.
+    """
+    today = day_of(now, zone)
+    return today if today < day <= now.astimezone(FARTHEST_EAST).date() else day
+
+
+def start_of_deal(deal: Deal, *, with_contract: bool, now: datetime, zone: ZoneInfo) -> date | None:
     """What counts for lines without a date of their own: deal, quote, contract, else the close date."""
     quote = deal.quote.start if deal.quote else None
     contract = deal.contract.start if deal.contract and with_contract else None
-    return deal.start or quote or contract or deal.close_date
+    closing = day_of_closing(deal.close_date, now=now, zone=zone) if deal.close_date else None
+    return deal.start or quote or contract or closing
 
 
 def end_of_deal(deal: Deal, start: date, *, with_contract: bool) -> date | None:

@@ -244,7 +244,7 @@ def _cancel(case: Case, live: Running, at: datetime) -> Outcome:
 def _renew(case: Case, live: Running) -> Outcome:
     """From the old end on, with the new lines; without a plan line the old plan goes on with the lines on top (ST-D12)."""
     zone = _zone(case)
-    given = start_of_deal(case.deal, with_contract=False) or day_of(case.now, zone)
+    given = start_of_deal(case.deal, with_contract=False, now=case.now, zone=zone) or day_of(case.now, zone)
     at = live.ends_at or max(begin_of(given, zone), live.starts_at)
     if taken := _taken_away(case, live.terms_at(at)):
         return taken if isinstance(taken, Outcome) else _cancel(case, live, at)
@@ -294,7 +294,8 @@ def _end_of(dated: Sequence[Dated]) -> date | None:
 
 
 def _default_start(case: Case) -> date:
-    return start_of_deal(case.deal, with_contract=case.with_contract) or day_of(case.now, _zone(case))
+    zone = _zone(case)
+    return start_of_deal(case.deal, with_contract=case.with_contract, now=case.now, zone=zone) or day_of(case.now, zone)
 
 
 def _dated(case: Case, *, default: date, floor: date | None = None) -> list[Dated]:

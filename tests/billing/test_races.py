@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from billing import usage
 from billing.models import CreditGrant, CustomerPlan, Deduction, Invoice, InvoiceCounter, LineItem, Price, UsageRecord
@@ -17,12 +17,6 @@ from integrations.access import Refusal
 START = datetime(2026, 10, 1, tzinfo=UTC)
 LATER = datetime(2026, 11, 3, tzinfo=UTC)
 AT_ONCE = 4
-
-
-@pytest.fixture(autouse=True)
-def _needs_connections_of_their_own(transactional_db):
-    if connection.vendor == "sqlite":
-        pytest.skip("an in-memory SQLite is one connection; runs with TEST_DATABASE_URL on PostgreSQL")
 
 
 def at_once(work: Callable[[int], object]) -> list[BaseException]:

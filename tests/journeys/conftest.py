@@ -43,7 +43,8 @@ def browser_type_launch_args(browser_type_launch_args):
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args):
-    return {**browser_context_args, "viewport": {"width": 1280, "height": 900}, "locale": "en-US", "timezone_id": "UTC"}
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 900}, "locale": "en-US", "timezone_id": "UTC",
+            "reduced_motion": "reduce"}  # fmt: skip  # colors are judged, and not halfway between two
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import cache
-from django.db import OperationalError
 from playwright.sync_api import Page, expect
 
 from integrations.product.ingest import accept
@@ -125,13 +123,7 @@ def ids() -> list[str]:
 
 
 def waiting() -> list[Checked]:
-    """The events themselves. Another thread may hold a table of the in-memory database for a moment: then once more."""
-    for _ in range(50):
-        try:
-            return [each for batch in EventBatch.objects.order_by("pk") for each in unpack(bytes(batch.body))]
-        except OperationalError:
-            time.sleep(0.05)
-    raise AssertionError("the database stays locked")
+    return [each for batch in EventBatch.objects.order_by("pk") for each in unpack(bytes(batch.body))]
 
 
 def test_px_03_it_works_on_a_page_of_another_origin_with_a_strict_policy(page, shop, key, live_server):

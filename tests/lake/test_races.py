@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from integrations.lake import upkeep
@@ -14,12 +14,6 @@ from integrations.models import LakeFile, LakeTable
 from tests.lake.rows import account, accounts, read, table_of, write_all
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
-
-
-@pytest.fixture(autouse=True)
-def _needs_connections_of_their_own(transactional_db):
-    if connection.vendor == "sqlite":
-        pytest.skip("an in-memory SQLite is one connection; the same races run on a file in test_crash")
 
 
 def together(work: Callable[[int], object], n: int) -> list[object]:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connections
 
 from integrations.access import Refusal
 from integrations.models import AuditEntry, SalesforceOrg
@@ -130,8 +130,6 @@ def test_inactive_people_get_no_seat(org, cast, now):
 @pytest.mark.concurrency
 @pytest.mark.django_db(transaction=True)
 def test_i_20_of_many_simultaneous_grants_of_the_last_seat_exactly_one_wins(org, cast, now):
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("an in-memory database has one connection; runs on PostgreSQL and on a database file")
     SalesforceOrg.objects.update(seats=1)
     crowd, results = people(8), []
     barrier = threading.Barrier(len(crowd))

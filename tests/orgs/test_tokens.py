@@ -118,8 +118,6 @@ def test_i_09_waiting_for_another_worker_is_bounded(web_org, demo_org, monkeypat
 @pytest.mark.concurrency
 @pytest.mark.django_db(transaction=True)
 def test_r_003_four_workers_with_a_401_make_one_token_call(demo_org):
-    if database.vendor == "sqlite" and database.is_in_memory_db():
-        pytest.skip("an in-memory database locks whole tables between threads; runs on PostgreSQL and on a database file")
     org = make_web_org(demo_org)
     demo_org.settings(rotation=True)
     grants = [connect.OrgTokens(org) for _ in range(4)]

@@ -3,19 +3,13 @@
 import threading
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from integrations.models import ApiUsage, SalesforceOrg
 from integrations.orgs.usage import UsageBuffer
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("races")]
 PROCESSES, CALLS = 4, 15
-
-
-@pytest.fixture(autouse=True)
-def _needs_connections_of_their_own(transactional_db):
-    if connection.vendor == "sqlite":
-        pytest.skip("an in-memory SQLite is one connection; runs with TEST_DATABASE_URL on PostgreSQL")
 
 
 def test_i_18_neither_calls_nor_names_of_objects_are_lost_between_processes():

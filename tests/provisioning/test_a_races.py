@@ -31,12 +31,6 @@ def at_once(work: Callable[[int], object]) -> list[str]:
         return list(pool.map(one, range(AT_ONCE)))
 
 
-@pytest.fixture(autouse=True)
-def _needs_connections_of_their_own(transactional_db):
-    if connection.vendor == "sqlite":
-        pytest.skip("an in-memory SQLite is one connection; runs with TEST_DATABASE_URL on PostgreSQL")
-
-
 @pytest.fixture
 def plan(transactional_db) -> Offer:
     now = timezone.now()

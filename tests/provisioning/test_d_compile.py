@@ -204,6 +204,24 @@ def test_st_d7_starts_at_the_close_date_in_the_connections_zone() -> None:
     assert (start.starts_at, start.ends_at) == (at(2026, 11, 22, 8), None)
 
 
+@pytest.mark.parametrize(
+    ("now", "closes", "zone", "starts"),
+    [
+        # 20:00 of the 22nd in UTC: the 23rd has begun in Tokyo, whose people close a deal of an org in Los Angeles.
+        (at(2026, 11, 22, 20), date(2026, 11, 23), "America/Los_Angeles", at(2026, 11, 22, 8)),
+        (at(2026, 11, 23, 1), date(2026, 11, 23), "America/Los_Angeles", at(2026, 11, 22, 8)),
+        (at(2026, 11, 22, 9), date(2026, 11, 23), "UTC", at(2026, 11, 23)),  # nowhere the 23rd yet
+        (at(2026, 11, 22, 20), date(2026, 11, 24), "America/Los_Angeles", at(2026, 11, 24, 8)),
+        (at(2026, 11, 22, 20), date(2026, 11, 20), "UTC", at(2026, 11, 20)),
+    ],
+)
+def test_st_d7_a_close_date_begins_as_soon_as_it_is_that_day_anywhere(now, closes, zone, starts) -> None:
+    given = deal(line(1, "plan-basic"), close_date=closes, time_zone=zone)
+    assert intent(given, now=now).subscriptions[0].starts_at == starts
+    own = deal(line(1, "plan-basic", start=date(2026, 11, 23)), close_date=closes, time_zone="America/Los_Angeles")
+    assert intent(own, now=now).subscriptions[0].starts_at == at(2026, 11, 23, 8), "a start date is kept as it was agreed"
+
+
 def test_st_d7_line_date_before_contract_before_close_date() -> None:
     contract = Contract("800", start=date(2026, 12, 1), term=Decimal(12))
     made = intent(deal(line(1, "plan-basic"), contract=contract)).subscriptions[0]
