@@ -1,9 +1,9 @@
-"""What of analytics waits for a person: as the last sync left it, two statements."""
+"""What of analytics waits for a person, as the last sync left it. `orgs` are read with their settings and the state of their
+facts (`select_related`), so that nothing is asked here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from django.db.models import Q
 
 from analytics.models import AnalyticsSettings, FactsState
 from integrations.models import SalesforceOrg
@@ -31,21 +31,29 @@ class Trouble:
         return self.accounts > 0 and self.unlinked > self.accounts * FEW_LINKED
 
 
-def facts_in_need(*, now: datetime) -> list[Trouble]:
-    """Connections with refused currencies, missing objects, transactions left out, few linked accounts, or old facts."""
-    states = FactsState.objects.filter(org__analytics_enabled=True, org__state=SalesforceOrg.State.CONNECTED)
-    paused = Q(org__analytics_settings__paused_at__isnull=False)
-    found = [_read(each, now) for each in states.exclude(paused).select_related("org").order_by("org__name")]
+def facts_in_need(orgs: Iterable[SalesforceOrg], *, now: datetime) -> list[Trouble]:
+    """Those of `orgs` with refused currencies, missing objects, transactions left out, few linked accounts, or old facts."""
+    states = (state for org in orgs if _goes_on(org) and (state := getattr(org, "facts_state", None)) is not None)
+    found = [_read(each, now) for each in states]
     return [each for each in found if _matters(each)]
 
 
-def never_computed(*, now: datetime) -> list[AnalyticsSettings]:
-    """Connections that somebody started a day ago and that have no facts yet."""
-    rows = AnalyticsSettings.objects.filter(
-        started_at__lt=now - timedelta(days=1), paused_at=None, org__facts_state=None, org__state=SalesforceOrg.State.CONNECTED,
-        org__analytics_enabled=True,
-    )  # fmt: skip
-    return list(rows.select_related("org"))
+def never_computed(orgs: Iterable[SalesforceOrg], *, now: datetime) -> list[AnalyticsSettings]:
+    """Settings of those `orgs` that somebody started a day ago and that have no facts yet."""
+    without = (org for org in orgs if _goes_on(org) and not hasattr(org, "facts_state"))
+    settings: list[AnalyticsSettings] = [org.analytics_settings for org in without if hasattr(org, "analytics_settings")]  # pyright: ignore[reportAttributeAccessIssue]
+    return [each for each in settings if each.started_at is not None and each.started_at < now - timedelta(days=1)]
+
+
+def sync_hours(orgs: Iterable[SalesforceOrg]) -> dict[int, int]:
+    """Hour (UTC) of the daily sync by connection, where one is set up and not paused."""
+    settings = {org.pk: getattr(org, "analytics_settings", None) for org in orgs}
+    return {pk: each.sync_hour for pk, each in settings.items() if each is not None and each.paused_at is None}
+
+
+def _goes_on(org: SalesforceOrg) -> bool:
+    settings = getattr(org, "analytics_settings", None)
+    return org.analytics_enabled and org.is_connected and (settings is None or settings.paused_at is None)
 
 
 def _read(state: FactsState, now: datetime) -> Trouble:

@@ -192,7 +192,7 @@ class InvoiceViewSet(BillingViewSet):
     @extend_schema(request=VoidGiven, responses=OpenApiTypes.OBJECT)
     @action(detail=True, methods=["post"])
     def void(self, request: Request, key: str = "") -> Response:
-        """Void it (MT-D10); `again` lets the next rating make a new invoice for its period."""
+        """Void it; `again` lets the next rating make a new invoice for its period."""  # MT-D10
         given = VoidGiven(data=request.data)
         given.is_valid(raise_exception=True)
         record: Any = self.get_object()

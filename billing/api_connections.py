@@ -44,7 +44,7 @@ class AccountLinkGiven(serializers.Serializer):
 
 
 class AccountLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    """Links of billing customers to accounts (MT-12)."""
+    """Links of billing customers to accounts."""  # MT-12
 
     scope, role, write_role = "billing", "member", "operator"
     serializer_class = AccountLinkSerializer
@@ -74,7 +74,7 @@ class AccountLinkViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, views
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str = "") -> Response:
-        """Take the link away (MT-D3)."""
+        """Take the link away."""  # MT-D3
         linking.unlink_account(self.get_object(), actor=request.user, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -1,5 +1,6 @@
 """What of billing waits for a person: each question a fixed number of statements for each connection."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,11 +21,13 @@ class Waiting:
     words: str = ""
 
 
-def lacking() -> list[Waiting]:
-    """Connections in which objects or fields that billing writes are missing, as of the last check."""
-    rows = BillingSettings.objects.filter(org__billing_enabled=True, org__state=SalesforceOrg.State.CONNECTED)
+def lacking(orgs: Iterable[SalesforceOrg]) -> list[Waiting]:
+    """Those of `orgs` in which objects or fields that billing writes are missing, as of the last check."""
     found = []
-    for settings in rows.exclude(checked_at=None).exclude(missing=[]).select_related("org"):
+    for org in orgs:
+        settings: BillingSettings | None = getattr(org, "billing", None)
+        if settings is None or not org.billing_enabled or not org.is_connected or settings.checked_at is None:
+            continue
         lacks = preflight.read_lacks(settings)
         if lacks:
             found.append(Waiting(settings.org, len(lacks), settings.checked_at, f"{lacks[0].message} {lacks[0].fix}"))

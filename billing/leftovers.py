@@ -39,9 +39,17 @@ class Leftover:
 def find_leftovers(org: SalesforceOrg, *, now: datetime) -> list[Leftover]:
     """What is left over in each object, children first, as a removal would take it."""
     settings = preflight.settings_of(org)
+    settings.org = org
+    targets = {
+        (each.kind, each.object): each
+        for each in OutboxTarget.objects.filter(org=org, kind__startswith="billing.").select_related("accepted", "org")
+    }
     found = []
     for billing_object in _objects(settings):
-        keys = leftover_keys(settings, billing_object.key, now=now)
+        place = kinds.kind_of(billing_object.key), billing_object.api_name(settings.prefix)
+        if place not in targets:
+            continue  # nothing was ever written there
+        keys = leftover_keys(settings, billing_object.key, now=now, target=targets[place])
         if len(keys):
             found.append(Leftover(billing_object, len(keys), keys.slice(0, SHOWN).to_pylist()))
     return found
@@ -55,12 +63,12 @@ def _objects(settings: BillingSettings) -> list[BillingObject]:
     return [*((CUSTOMER_ACCOUNT,) if former else ()), *reversed(pushed)]
 
 
-def leftover_keys(settings: BillingSettings, key: str, *, now: datetime) -> pa.ChunkedArray:
-    """Keys that Salesforce accepted once and that nothing in scope has."""
+def leftover_keys(settings: BillingSettings, key: str, *, now: datetime, target: OutboxTarget | None = None) -> pa.ChunkedArray:
+    """Keys that Salesforce accepted once and that nothing in scope has. `target`: where they go, if that was read before."""
     empty = pa.chunked_array([pa.array([], pa.string())])
     if not settings.prefix_known:
         return empty
-    target = kinds.target_of(settings.org, settings, key)
+    target = target or kinds.target_of(settings.org, settings, key)
     if target.accepted is None:
         return empty
     relation = reading.newest(target.accepted, columns=["key_", "gone_"])

@@ -113,7 +113,7 @@ class CreditGrant(BillingRecord):
     effective_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     initial_balance = ExactDecimalField()
-    balance = ExactDecimalField(null=True, blank=True, help_text="Left after finalized and draft deductions (MT-D9).")
+    balance = ExactDecimalField(null=True, blank=True, help_text="Left after finalized and draft deductions.")
     paid_amount = ExactDecimalField(null=True, blank=True)
     paid_currency = models.CharField(max_length=255, blank=True)
     reason = models.CharField(max_length=255, blank=True)
@@ -197,13 +197,13 @@ class BillingSettings(models.Model):
     prefix = models.CharField(max_length=17, blank=True, help_text="Namespace prefix of the objects, such as NOME__.")
     prefix_known = models.BooleanField(default=False, help_text="The org was asked, or a person chose it.")
     scope = models.CharField(max_length=6, choices=Scope.choices, default=Scope.LINKED)
-    current_wording = models.BooleanField(default=False, help_text="Drafts of the running period are called Current (MT-D6).")
+    current_wording = models.BooleanField(default=False, help_text="Drafts of the running period are called Current.")
     pending_wording = models.BooleanField(default=False, help_text="Finalized invoices not issued yet are called Pending.")
-    last_included_day = models.BooleanField(default=False, help_text="Invoice ends show the last included day (MT-D5).")
+    last_included_day = models.BooleanField(default=False, help_text="Invoice ends show the last included day.")
     many_accounts = models.CharField(max_length=8, choices=ManyAccounts.choices, default=ManyAccounts.ROWS)
     missing = models.JSONField(default=list, blank=True, help_text="What the preflight did not find in the org.")
     checked_at = models.DateTimeField(null=True, blank=True)
-    caught_up_on = models.DateField(null=True, blank=True, help_text="Day of the latest catch-up push (MT-D11).")
+    caught_up_on = models.DateField(null=True, blank=True, help_text="Day of the latest catch-up push.")
 
     class Meta:
         verbose_name_plural = "billing settings"

@@ -1,13 +1,13 @@
 """What the billing pages show: reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from billing import held, preflight
 from billing.kinds import kind_of
@@ -27,14 +27,16 @@ from billing.models import (
 )
 from billing.objects import ACCOUNT, BY_KEY, CUSTOMER_ACCOUNT, OBJECTS, BillingObject
 from billing.push import JOB
-from billing.records import MODELS, in_scope, objects_of
+from billing.records import MODELS, in_scope, is_narrowed, objects_of
 from integrations.access import Refusal
 from integrations.lake.engine import open_engine
 from integrations.models import Customer, OutboxRow, OutboxTarget, Run, SalesforceOrg
+from integrations.queries import count_each
 from integrations.sync.mirror import tables
 
 MOST_SHOWN = 100  # records of a kind on the page of a customer
 SUGGESTED = 3  # accounts offered for a customer
+Counted = tuple[str, int]  # what is counted, and of which connection or target
 ALIKE = """
 SELECT "Id" AS id, "Name" AS name, {{lower({{trim("Name")}})}} AS folded FROM accounts
 WHERE {{has($names, {{lower({{trim("Name")}})}})}} ORDER BY "CreatedDate", "Id"
@@ -91,34 +93,63 @@ class Place:
 
 
 def places(org: SalesforceOrg | None) -> list[Place]:
-    """The connections that may get billing objects, one or all."""
-    orgs = SalesforceOrg.objects.exclude(state=SalesforceOrg.State.NEW).order_by("name")
-    return [read_place(each) for each in ([org] if org is not None else orgs)]
+    """The connections that may get billing objects, one or all. Five statements, however many there are."""
+    everywhere = SalesforceOrg.objects.exclude(state=SalesforceOrg.State.NEW).order_by("name")
+    orgs = [org] if org is not None else list(everywhere)
+    settings = _settings_of(orgs)
+    targets = {
+        (each.org_id, each.kind): each
+        for each in OutboxTarget.objects.filter(org__in=orgs, kind__startswith="billing.").select_related("org")
+    }
+    counts = count_each(_to_count(orgs, settings, targets))
+    runs = _last_pushes(orgs)
+    return [_place(each, settings[each.pk], targets, counts, runs.get(each.pk)) for each in orgs]
 
 
-def read_place(org: SalesforceOrg) -> Place:
-    """One connection."""
-    settings = preflight.settings_of(org)
-    targets = {each.kind: each for each in OutboxTarget.objects.filter(org=org, kind__startswith="billing.")}
+def _settings_of(orgs: Sequence[SalesforceOrg]) -> dict[int, BillingSettings]:
+    """Settings by connection; those of a connection that never had any begin with the defaults."""
+    found = {each.org.pk: each for each in BillingSettings.objects.filter(org__in=orgs).select_related("org")}
+    for org in orgs:
+        if org.pk not in found:
+            found[org.pk] = preflight.settings_of(org)
+    return found
+
+
+def _last_pushes(orgs: Sequence[SalesforceOrg]) -> dict[int, Run]:
+    newest = Run.objects.filter(org=OuterRef("pk"), job=JOB).order_by("-pk").values("pk")[:1]
+    numbers = SalesforceOrg.objects.filter(pk__in=[each.pk for each in orgs]).annotate(last_push=Subquery(newest)).order_by()
+    return {each.org_id or 0: each for each in Run.objects.filter(pk__in=numbers.values("last_push")).defer("checkpoint")}
+
+
+def _to_count(
+    orgs: Sequence[SalesforceOrg], settings: Mapping[int, BillingSettings], targets: Mapping[tuple[int, str], OutboxTarget]
+) -> dict[Counted, QuerySet[Any]]:
+    """What the cards say, each thing once: records that are here are the same in every connection."""
+    found: dict[Counted, QuerySet[Any]] = {}
+    for org in orgs:
+        found["unlinked", org.pk] = work_list(org)
+        for each in objects_of(settings[org.pk]):
+            if each.is_ours:
+                found[each.key, org.pk] = AccountLink.objects.filter(org=org, state=AccountLink.State.ACTIVE)
+            else:
+                found[each.key, 0] = MODELS[each.key]._default_manager.filter(deleted_at=None)
+                if is_narrowed(settings[org.pk], each.key):
+                    found[each.key, org.pk] = in_scope(org, settings[org.pk], each.key)
+    waiting = {("waiting", each.pk): OutboxRow.objects.filter(target=each) for each in targets.values()}
+    return {**found, **waiting}
+
+
+def _place(
+    org: SalesforceOrg, settings: BillingSettings, targets: Mapping[tuple[int, str], OutboxTarget],
+    counts: Mapping[Counted, int], last: Run | None,
+) -> Place:  # fmt: skip
     cards = []
     for each in objects_of(settings):
-        target = targets.get(kind_of(each.key))
-        waiting = OutboxRow.objects.filter(target=target).count() if target else 0
-        cards.append(Card(each, count_records(org, each), count_in_scope(org, settings, each), target, waiting))
-    last = Run.objects.filter(org=org, job=JOB).order_by("-pk").first()
-    return Place(org, settings, preflight.read_lacks(settings), cards, last, work_list(org).count())
-
-
-def count_records(org: SalesforceOrg, billing_object: BillingObject) -> int:
-    """Records of an object that are here."""
-    if billing_object.is_ours:
-        return AccountLink.objects.filter(org=org, state=AccountLink.State.ACTIVE).count()
-    return MODELS[billing_object.key]._default_manager.filter(deleted_at=None).count()
-
-
-def count_in_scope(org: SalesforceOrg, settings: BillingSettings, billing_object: BillingObject) -> int:
-    """Records of an object that belong into the connection."""
-    return count_records(org, billing_object) if billing_object.is_ours else in_scope(org, settings, billing_object.key).count()
+        target = targets.get((org.pk, kind_of(each.key)))
+        here = counts[each.key, org.pk if each.is_ours else 0]
+        waiting = counts["waiting", target.pk] if target else 0
+        cards.append(Card(each, here, counts.get((each.key, org.pk), here), target, waiting))
+    return Place(org, settings, preflight.read_lacks(settings), cards, last, counts["unlinked", org.pk])
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def in_scope(org: SalesforceOrg, settings: BillingSettings, key: str) -> QuerySe
     Plans and metrics always do; of the rest, what belongs to a customer in scope.
     """
     records = MODELS[key]._default_manager.filter(deleted_at=None)
-    if settings.scope == BillingSettings.Scope.ALL or key in ("plans", "billable-metrics"):
+    if not is_narrowed(settings, key):
         return records
     linked = AccountLink.objects.filter(org=org, state=AccountLink.State.ACTIVE).values("customer_id")
     if key == "customers":
@@ -46,6 +46,11 @@ def in_scope(org: SalesforceOrg, settings: BillingSettings, key: str) -> QuerySe
     if key == "line-items":
         return records.filter(invoice_key__in=Invoice.objects.filter(customer_key__in=customers).values("key"))
     return records.filter(customer_key__in=customers)
+
+
+def is_narrowed(settings: BillingSettings, key: str) -> bool:
+    """Whether only a part of an object's records belongs into the connection."""
+    return settings.scope != BillingSettings.Scope.ALL and key not in ("plans", "billable-metrics")
 
 
 def unlinked(org: SalesforceOrg, settings: BillingSettings) -> QuerySet[Any]:

@@ -64,6 +64,8 @@ SCOPES = {
     "events:write": "Send product events and NPS answers",
     "people:read": "Read people, their roles and seats",
     "people:write": "Invite people, change their roles, switch them off and on",
+    "keys:read": "Read one's own API keys: names, scopes, last use",
+    "keys:write": "Make API keys with scopes of this key, and revoke one's own",
 }
 
 
@@ -140,6 +142,15 @@ def denial_of(user: Person, role: str, domain: str = "", *, changes: bool) -> st
     return ""
 
 
+def denial_somewhere(user: Person, role: str, *, changes: bool) -> str:
+    """Like `denial_of` for what belongs now to this domain, now to that (runs): an admin of any domain is let in, and what is
+    behind the address asks whether the thing itself is theirs."""
+    reason = denial_of(user, role, changes=changes)
+    if reason and any(not denial_of(user, role, each, changes=changes) for each in domains_of(user)):
+        return ""
+    return reason
+
+
 def _with_article(role: str) -> str:
     label = ROLE_LABELS[role].lower()
     return label if role == "anonymous" else f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
@@ -152,11 +163,13 @@ def domain_of(module: str) -> str:
     return name if name in DOMAINS else ""
 
 
-def access(role: str, *, changes: bool = False) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
+def access(
+    role: str, *, changes: bool = False, each_domain: bool = False
+) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """View decorator: strangers are sent to the sign-in page, people with too small a role get 403 with the reason.
 
     The domain is that of the module in which the view is declared. `changes`: the page is only there to change something (a
-    form), so that viewers are refused although they just open it.
+    form), so that viewers are refused although they just open it. `each_domain`: see `denial_somewhere`; the view asks further.
     """
 
     def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -167,7 +180,8 @@ def access(role: str, *, changes: bool = False) -> Callable[[Callable[..., HttpR
             if role != "anonymous" and not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             acts = changes or request.method not in SAFE_METHODS
-            if reason := denial_of(request.user, role, domain, changes=acts):
+            denied = denial_somewhere(request.user, role, changes=acts) if each_domain else ""
+            if reason := denied if each_domain else denial_of(request.user, role, domain, changes=acts):
                 raise PermissionDenied(reason)
             return view(request, *args, **kwargs)
 

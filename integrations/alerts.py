@@ -19,12 +19,13 @@ from integrations.models import Alert, AlertNotice, SalesforceOrg
 DIGEST_KEY = "connections"
 DIGEST_FROM = 3  # so many connection alerts at once become one message
 GATHER = timedelta(seconds=60)
+NEWS_LASTS = timedelta(days=2)  # longer than any digest and quiet hours hold it back
 TAKEN_BACK = {"acknowledged_at": None, "acknowledged_by": None, "acknowledged_note": ""}
 
 
 def open_alerts(user: Any = None) -> QuerySet[Alert]:
-    """Alerts to show: open, and not spoken for by a digest; with `user`, only those naming them or nobody."""
-    alerts = Alert.objects.filter(recovered_at=None, part_of=None).select_related("org")
+    """Alerts to show: open, no news, and not spoken for by a digest; with `user`, only those naming them or nobody."""
+    alerts = Alert.objects.filter(recovered_at=None, part_of=None).select_related("org").exclude(kind__in=catalogue.news())
     if user is None or has_role(user, "admin"):
         return alerts
     return alerts.filter(Q(people=user) | Q(people=None)).distinct()
@@ -100,6 +101,7 @@ def recover_alert(key: str, *, now: datetime, note: str = "") -> bool:
 
 def send_due_alerts(*, now: datetime) -> int:
     """Send what waited long enough; connection alerts that came together go out as one digest. Returns messages sent."""
+    Alert.objects.filter(recovered_at=None, kind__in=catalogue.news(), since__lte=now - NEWS_LASTS).update(recovered_at=now)
     later = telling.send_due(now=now)
     ready = list(Alert.objects.filter(recovered_at=None, notified_at=None, gather_until__lte=now))
     if not ready:

@@ -1,6 +1,6 @@
 """What of the ground floor waits for a person: each question a fixed number of statements, whatever the size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,9 +40,10 @@ QUEUED_LONG = timedelta(minutes=15)
 LISTED = 50
 
 
-def connections() -> list[SalesforceOrg]:
-    """Every connection that is not gone."""
-    return list(SalesforceOrg.objects.exclude(state=State.DISCONNECTED).order_by("name"))
+def connections(*with_settings: str) -> list[SalesforceOrg]:
+    """Every connection that is not gone; settings that domains keep of it are read along where they are named."""
+    orgs = SalesforceOrg.objects.exclude(state=State.DISCONNECTED).order_by("name")
+    return list(orgs.select_related(*with_settings) if with_settings else orgs)
 
 
 def certificate_ends(org: SalesforceOrg) -> datetime | None:
@@ -61,13 +62,23 @@ def ending_keys(*, owner: Person | None, now: datetime) -> QuerySet[ApiKey]:
     return (keys if owner is None else keys.filter(owner=owner)).order_by("expiry_date")
 
 
-def stuck_rows() -> list[dict[str, Any]]:
-    """Rows of the outbox that only a person can cure, by target, state and code, the most first."""
+def outbox_targets() -> list[OutboxTarget]:
+    """What is written to, with the connections; there are a few of each."""
+    return list(OutboxTarget.objects.select_related("org"))
+
+
+def stuck_rows(targets: Iterable[OutboxTarget]) -> list[dict[str, Any]]:
+    """Rows of the outbox that only a person can cure, by target, state and code, the most first.
+
+    Grouped in the order of their index, and named afterwards: joined and grouped, every row would be sorted by all names.
+    """
+    known = {each.pk: each for each in targets}
     rows = OutboxRow.objects.filter(state__in=STUCK).order_by()
-    groups = rows.values(
-        "target", "state", "code", kind=F("target__kind"), object=F("target__object"), org=F("target__org"),
-        connection=F("target__org__name"),
-    ).annotate(n=Count("pk"), since=Min("first_failed_at"))  # fmt: skip
+    groups = [
+        each | {"kind": target.kind, "object": target.object, "org": target.org_id, "connection": target.org.name}
+        for each in rows.values("target", "state", "code").annotate(n=Count("pk"), since=Min("first_failed_at"))
+        if (target := known.get(each["target"])) is not None
+    ]
     return sorted(groups, key=lambda each: (-each["n"], each["target"], each["code"]))[:LISTED]
 
 
@@ -77,10 +88,9 @@ def open_edits() -> list[dict[str, Any]]:
     return list(rows.values(connection=F("target__org__name")).annotate(n=Count("pk"), since=Min("seen_at")))
 
 
-def paused_targets() -> list[OutboxTarget]:
-    """Targets that stopped by themselves, with the reason."""
-    rows = OutboxTarget.objects.filter(state=OutboxTarget.State.PAUSED).exclude(reason="").select_related("org")
-    return list(rows[:LISTED])
+def paused_targets(targets: Iterable[OutboxTarget]) -> list[OutboxTarget]:
+    """Those that stopped by themselves, with the reason."""
+    return [each for each in targets if each.state == OutboxTarget.State.PAUSED and each.reason][:LISTED]
 
 
 def open_drifts() -> list[dict[str, Any]]:

@@ -25,6 +25,12 @@ def orgs_to_choose(request: HttpRequest) -> Sequence[SalesforceOrg]:
     return known
 
 
+def know_orgs(request: HttpRequest, orgs: Sequence[SalesforceOrg]) -> None:
+    """Let the top bar show connections that a page has read, all of them and by name, in place of reading them again."""
+    without = (SalesforceOrg.State.NEW, SalesforceOrg.State.DISCONNECTED)
+    setattr(request, _READ, [each for each in orgs if each.state not in without])
+
+
 def chosen_org(request: HttpRequest) -> SalesforceOrg | None:
     """The connection chosen in the top bar; None for all, and when the chosen one is gone."""
     wanted = request.session.get(_KEY)

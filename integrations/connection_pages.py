@@ -56,14 +56,17 @@ def read_panels(org: SalesforceOrg, *, now: datetime) -> list[Panel]:
 
 def read_lines(org: SalesforceOrg) -> list[Line]:
     """The connection's jobs, by label; those that only a page starts stand there once they have run."""
-    newest = Run.objects.filter(org=org).values("job").annotate(newest=Max("id")).values_list("newest", flat=True)
-    last = {run.job: run for run in Run.objects.filter(pk__in=list(newest))}
+    newest = Run.objects.filter(org=org).order_by().values("job").annotate(newest=Max("id")).values("newest")
+    last = {run.job: run for run in Run.objects.filter(pk__in=newest).defer("checkpoint")}
     schedules = dict(Schedule.objects.filter(args__isnull=False).values_list("args", "next_run"))
     lines = []
+    answers: dict[Callable[[SalesforceOrg], bool], bool] = {}  # jobs of one domain ask the same
     for job in jobs.every():
         if not job.per_org or (job.by_hand and job.name not in last):
             continue
-        enabled = job.enabled(org)
+        if job.enabled not in answers:
+            answers[job.enabled] = job.enabled(org)
+        enabled = answers[job.enabled]
         next_at = schedules.get(repr((job.name,))) if enabled and org.is_connected else None
         lines.append(Line(job.name, job.label, job.domain, last.get(job.name), next_at, enabled))
     return sorted(lines, key=lambda line: line.label)
@@ -104,7 +107,7 @@ def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
     lines = read_lines(org)
     next_times = [line.next_at for line in lines if line.next_at]
     ended = [line.last for line in lines if line.last]
-    use = budget.allowance(org, now=now)
+    use, secrets = budget.allowance(org, now=now), vault.kinds_of(org)
     return {
         "org": org,
         "shown": state_of(org),
@@ -121,9 +124,9 @@ def read_card(org: SalesforceOrg, *, now: datetime) -> dict[str, Any]:
         "missing": [each for each in findings if each.ok is False],
         "package": org.posture.get("packages"),
         "integration_user": org.posture.get("user") or {},
-        "secrets": vault.kinds_of(org),
+        "secrets": secrets,
         "dependants": dependants_of(org),
-        "has_credentials": sign_in.has_credentials(org),
+        "has_credentials": sign_in.has_credentials(org, secrets),
         "waits_until": org.no_login_before if org.no_login_before and org.no_login_before > now else None,
     }
 

@@ -31,7 +31,7 @@ State = AlertDelivery.State
 
 def inner_origins() -> list[str]:
     """Origins inside the own network that hooks may call: a setting of the installation, empty unless set."""
-    return list(getattr(settings, "ALERT_HOOK_INTERNAL_ORIGINS", []))
+    return list(settings.ALERT_HOOK_INTERNAL_ORIGINS)
 
 
 def check_address(url: str, *, look_up: bool = True) -> outgoing.Target:

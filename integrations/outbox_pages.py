@@ -1,9 +1,10 @@
 """What the pages of the outbox show: targets, waiting rows by cause, questions of the guard, edits by people."""
 
+from collections import Counter
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 
 from integrations.masking import hide_people, may_see_people
 from integrations.models import HumanEdit, OutboxPush, OutboxRow, OutboxTarget, Run, SalesforceOrg
@@ -16,19 +17,22 @@ PAGE = 50
 
 def read_overview(*, org: SalesforceOrg | None) -> dict[str, Any]:
     """Everything that waits, and why, for one connection or all."""
-    targets = OutboxTarget.objects.select_related("org", "last_run").annotate(
-        waiting=Count("rows", filter=Q(rows__state__in=rows.WAITING), distinct=True)
-    )
-    edits = open_edits(org)
+    targets = OutboxTarget.objects.select_related("org", "last_run").defer("last_run__checkpoint")
+    edits, groups = open_edits(org), rows.groups(org)
     if org is not None:
         targets = targets.filter(org=org)
     labels = {kind.name: kind.label for kind in kinds.every()}
+    waiting = Counter[int]()
+    for group in groups:
+        waiting[group.target.pk] += group.rows
     return {
-        "groups": rows.groups(org),
+        "groups": groups,
         "guards": guard.pending(org),
         "edits": edits.count(),
         "contested": duplicates.count_contested(org),
-        "targets": [{"target": each, "label": labels.get(each.kind, each.kind)} for each in targets],
+        "targets": [
+            {"target": each, "label": labels.get(each.kind, each.kind), "waiting": waiting[each.pk]} for each in targets
+        ],
     }
 
 

@@ -1,19 +1,20 @@
 """Everything that pages and API read about runs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Count, DurationField, ExpressionWrapper, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import Coalesce, Now
 
-from integrations.access import Person
+from integrations.access import DOMAINS, Person, denial_of, domains_of, has_role
 from integrations.masking import hide_people, mask_row, may_see_people
 from integrations.models import RowOutcome, Run, RunObject
 from integrations.sorting import order_of
 from integrations.sync import jobs
 
+K = TypeVar("K", bound=Hashable)
 CLASSES = ("read", "written", "unchanged", "skipped", "failed", "not_attempted")
 
 
@@ -24,6 +25,19 @@ def id_in(text: str) -> int | None:
     """A primary key typed by a person, None for anything that cannot be one."""
     digits = text.strip().lstrip("#")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) <= MOST_ID else None
+
+
+def count_each(wanted: Mapping[K, QuerySet[Any]]) -> dict[K, int]:
+    """How many rows each query gives, in one statement for all of them."""
+    names = list(wanted)
+    counts = [
+        wanted[name].order_by().annotate(_nth=Value(nth, IntegerField())).values("_nth").annotate(_n=Count("pk"))
+        for nth, name in enumerate(names)
+    ]
+    if not counts:
+        return {}
+    found = counts[0].union(*counts[1:], all=True) if len(counts) > 1 else counts[0]
+    return dict.fromkeys(names, 0) | {names[each["_nth"]]: each["_n"] for each in found}
 
 
 # Columns of the list of runs; a run that has not ended yet has taken the time until now.
@@ -52,6 +66,16 @@ def find_runs(
         runs = runs.filter(pk=id_in(number) or 0)
     counted = runs.annotate(**{f"rows_{name}": _sum_of(name) for name in CLASSES})
     return counted.order_by(*order_of(sort, RUN_COLUMNS, usual=["-id"]))
+
+
+def runs_shown_to(user: Person, runs: QuerySet[Run]) -> QuerySet[Run]:
+    """All of them for analysts; those of their own domains for others, who are admins of these."""
+    return runs if has_role(user, "analyst") else runs.filter(domain__in=domains_of(user))
+
+
+def denial_of_job(user: Person, domain: str) -> str:
+    """Why `user` may not start, cancel or retry runs of jobs of this domain; empty when they may (operators, its admins)."""
+    return denial_of(user, "operator", domain if domain in DOMAINS else "", changes=True)
 
 
 def _sum_of(name: str) -> Coalesce:

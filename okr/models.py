@@ -180,12 +180,12 @@ class ReportSource(models.Model):
     org = models.ForeignKey(SalesforceOrg, on_delete=models.CASCADE, related_name="+")
     source_key = models.CharField(max_length=64)
     report_id = models.CharField(max_length=18)
-    slow_at = models.DateTimeField(null=True, blank=True, help_text="Was too slow to wait for; runs asynchronously (R-222).")
+    slow_at = models.DateTimeField(null=True, blank=True, help_text="Was too slow to wait for; runs asynchronously.")
     seconds = models.FloatField(null=True, blank=True, help_text="How long the last synchronous run took.")
     instance_id = models.CharField(max_length=18, blank=True, help_text="Asynchronous run whose result is to be collected.")
     instance_at = models.DateTimeField(null=True, blank=True)
     last_run_at = models.DateTimeField(null=True, blank=True)
-    refreshed_at = models.DateTimeField(null=True, blank=True, help_text="Last refresh that a person asked for (BW-D7).")
+    refreshed_at = models.DateTimeField(null=True, blank=True, help_text="Last refresh that a person asked for.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org", "source_key"], name="one_source_a_report_and_filters")]

@@ -23,6 +23,7 @@ from project.configuration.api import ConfigurationViewSet
 from project.four_way.api import FourWayAuditViewSet
 from project.needs_person.api import NeedViewSet
 from project.people.api import PeopleViewSet
+from project.people.keys_api import OwnKeyViewSet
 from provisioning.automations.api import register_automations
 from provisioning.catalogue.api import register_catalogue
 from provisioning.entitlements.api import register_entitlements
@@ -66,6 +67,7 @@ router.register("audit", AuditViewSet, basename="audit")
 router.register("needs", NeedViewSet, basename="need")
 router.register("configuration", ConfigurationViewSet, basename="configuration")
 router.register("people", PeopleViewSet, basename="person")
+router.register("me/keys", OwnKeyViewSet, basename="own-key")
 router.register("four-way-audit", FourWayAuditViewSet, basename="four-way-audit")
 register_analyses(router)
 

@@ -14,6 +14,14 @@ def register_security_job() -> None:
     deploying.register()
 
 
+def register_needs_of_pages() -> None:
+    """Imported late for the same reason: what pages that join domains need of the mirror."""
+    from integrations.sync.mirror import needs
+    from project import account_owners
+
+    needs.register_needs(account_owners.NAME, account_owners.needs_of)
+
+
 class ProjectConfig(AppConfig):
     name = "project"
     verbose_name = "Causeway"
@@ -22,4 +30,5 @@ class ProjectConfig(AppConfig):
         """Register what start-up must look at."""
         checks.register(check_queue)
         register_security_job()
+        register_needs_of_pages()
         alert_kinds.register_kinds()

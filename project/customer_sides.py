@@ -10,19 +10,16 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from analytics.queries import CustomerFacts, facts_of_customer
-from integrations.access import Refusal
-from integrations.lake.dialect import quote_name
-from integrations.lake.engine import open_engine
 from integrations.lake.failures import EngineError
 from integrations.models import Customer, Entity, MirrorObject, RecordLink, SalesforceOrg
-from integrations.sync.mirror import tables
 from okr.models import ReportLink
+from project.account_owners import Owner, find_rows, owners_of
 from provisioning.entitlements.access import load_access
 from provisioning.entitlements.deciding import Decision, decide_all
 from provisioning.entitlements.wording import has_words, reason_words
 from provisioning.models import Provision
 
-OPPORTUNITIES, ACCOUNT, USER = "Opportunity", "Account", "User"
+OPPORTUNITIES, ACCOUNT = "Opportunity", "Account"
 WANTED = ("Id", "Name", "AccountId", "StageName", "IsClosed", "IsWon", "Amount", "CurrencyIsoCode", "CloseDate")
 MOST_DEALS, MOST_LINKS, MOST_REPORTS = 10, 20, 2_000
 SHORTEST_NAME = 3
@@ -47,7 +44,7 @@ class Pipeline:
 
     org: SalesforceOrg
     read_at: datetime | None
-    owner: str
+    owners: Sequence[Owner] = field(default_factory=tuple)
     deals: Sequence[Opportunity] = field(default_factory=tuple)
     open_count: int = 0
     won_count: int = 0
@@ -70,26 +67,22 @@ def pipelines_of(customer: Customer) -> list[Pipeline]:
     accounts: dict[SalesforceOrg, list[str]] = {}
     for link in found:
         accounts.setdefault(link.org, []).append(link.salesforce_id)
-    wanted = MirrorObject.objects.filter(org__in=accounts, name__in=(OPPORTUNITIES, ACCOUNT, USER), table__isnull=False)
-    mirrors: dict[tuple[int, str], MirrorObject] = {
-        (each.org_id, each.name): each for each in wanted.select_related("table", "org")
-    }
-    pipelines = (_pipeline(org, ids, mirrors) for org, ids in accounts.items() if (org.pk, OPPORTUNITIES) in mirrors)
-    return [each for each in pipelines if each is not None]
+    wanted = MirrorObject.objects.filter(org__in=accounts, name=OPPORTUNITIES, table__isnull=False)
+    mirrors: dict[int, MirrorObject] = {each.org_id: each for each in wanted.select_related("table", "org")}
+    owners = owners_of([customer.pk]).get(customer.pk, []) if mirrors else []
+    return [
+        _pipeline(org, ids, mirrors[org.pk], [each for each in owners if each.org == org])
+        for org, ids in accounts.items() if org.pk in mirrors
+    ]  # fmt: skip
 
 
-def _pipeline(org: SalesforceOrg, ids: list[str], mirrors: Mapping[tuple[int, str], MirrorObject]) -> Pipeline | None:
-    mirror = mirrors[org.pk, OPPORTUNITIES]
-    try:
-        rows = _rows(org, mirror, "AccountId", ids, WANTED)
-        owner = _owner(org, ids, mirrors)
-    except (EngineError, Refusal, tables.SchemaError):
-        return None
+def _pipeline(org: SalesforceOrg, ids: list[str], mirror: MirrorObject, owners: Sequence[Owner]) -> Pipeline:
+    rows = find_rows(org, OPPORTUNITIES, ids, WANTED, column="AccountId")
     named = dict(Provision.objects.filter(org=org, account_id__in=ids).values_list("opportunity_id", "name"))
     deals = sorted((_opportunity(row, named) for row in rows), key=lambda each: str(each.close_date or ""), reverse=True)
     still, won = [each for each in deals if not each.is_closed], [each for each in deals if each.is_won]
     shown = [*still, *won][:MOST_DEALS]
-    return Pipeline(org, mirror.read_at, owner, shown, len(still), len(won), len(still) + len(won) - len(shown))
+    return Pipeline(org, mirror.read_at, owners, shown, len(still), len(won), len(still) + len(won) - len(shown))
 
 
 def _opportunity(row: Mapping[str, Any], named: Mapping[str, str]) -> Opportunity:
@@ -98,33 +91,6 @@ def _opportunity(row: Mapping[str, Any], named: Mapping[str, str]) -> Opportunit
     flags = bool(row.get("IsClosed")), bool(row.get("IsWon"))
     number = str(row.get("Id"))
     return Opportunity(number, name or named.get(number, ""), stage, *flags, row.get("Amount"), currency, row.get("CloseDate"))
-
-
-def _rows(
-    org: SalesforceOrg, mirror: MirrorObject, column: str, ids: Iterable[str], wanted: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Live rows of a mirrored object with an id in a column, with those of the wanted fields that are mirrored."""
-    if mirror.table is None:
-        return []
-    known = {each.casefold(): each for each in tables.fields_of(mirror, mirror.table)}
-    columns = [known[each.casefold()] for each in wanted if each.casefold() in known]
-    if column.casefold() not in known:
-        return []
-    relation = tables.live(org, mirror.name, dict.fromkeys([known[column.casefold()], *columns]))
-    names = ", ".join(quote_name(each) for each in relation.names)
-    with open_engine() as engine:
-        engine.bind("found", relation)
-        where = f"{{{{has($ids, {quote_name(known[column.casefold()])})}}}}"
-        return engine.table(f"SELECT {names} FROM found WHERE {where}", ids=list(ids)).to_pylist()  # noqa: S608  names checked
-
-
-def _owner(org: SalesforceOrg, ids: Sequence[str], mirrors: Mapping[tuple[int, str], MirrorObject]) -> str:
-    """Name of the account's owner where users are mirrored, else the id; empty where neither is."""
-    account, user = mirrors.get((org.pk, ACCOUNT)), mirrors.get((org.pk, USER))
-    rows = _rows(org, account, "Id", ids[:1], ("OwnerId",)) if account else []
-    owner = str(rows[0].get("OwnerId") or "") if rows else ""
-    people = _rows(org, user, "Id", [owner], ("Name",)) if owner and user else []
-    return str(people[0].get("Name") or owner) if people else owner
 
 
 def entitlements_of(customer: Customer, *, now: datetime) -> list[Entitled]:

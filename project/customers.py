@@ -24,6 +24,7 @@ from integrations.salesforce.values import read_moment
 from integrations.sorting import order_of
 from integrations.sync.matching import duplicates
 from project import customer_sides
+from project.account_owners import owners_of
 from project.four_way.audit import findings_of
 from project.timeline.reading import timeline_of
 from provisioning.queries import subscriptions_of
@@ -185,6 +186,7 @@ def _read_customer(customer: Customer, *, user: Person, now: datetime) -> dict[s
         "billing": summaries_of(customer),
         "subscriptions": subscriptions_of(customer, now=now),
         "pipelines": customer_sides.pipelines_of(customer),
+        "owners": owners_of([customer.pk]).get(customer.pk, []),
         "entitlements": customer_sides.entitlements_of(customer, now=now),
         "revenue": facts,
         "mrr": customer_sides.money_of(facts),

@@ -11,6 +11,7 @@ from billing.models import CustomerPlan
 from billing.saving import save_rows
 from integrations.access import Person
 from integrations.models import Customer, Entity, RecordLink, SalesforceOrg
+from integrations.salesforce.ids import to_18
 from project.four_way import audit, trend
 from provisioning.catalogue import yaml_text
 from provisioning.catalogue.files import load
@@ -95,7 +96,7 @@ def _deal(customer: Customer, plan: str, title: str, org: SalesforceOrg, now: da
     link = RecordLink.objects.filter(org=org, customer=customer, entity=Entity.CUSTOMER, state=RecordLink.State.ACTIVE).first()
     intent = SubscriptionIntent(SUITE, "start", TermsSpec(plan, None, ()), now - timedelta(days=DAYS))
     Provision.objects.create(
-        org=org, opportunity_id=f"006STORY{customer.pk:010}", customer=customer, slot=Provision.Slot.CONTRACT, kind="won",
+        org=org, opportunity_id=to_18(f"006STORY{customer.pk:07}"), customer=customer, slot=Provision.Slot.CONTRACT, kind="won",
         source=Provision.Source.MANUAL, state=Provision.State.DONE, name=f"{customer.name}: {title}",
         account_id=link.salesforce_id if link else "", account_name=customer.name, opened_at=now - timedelta(days=DAYS),
         intent={"subscriptions": [intent.as_dict()]}, sentence="Provisioned.",

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Q
 
-from analytics.models import AnalyticsSettings
+from analytics.attention import sync_hours
 from integrations.access import has_role, may_change
 from integrations.models import ApiUsage, Run, SalesforceOrg
 from integrations.orgs.states import Shown, shown_state
@@ -160,12 +160,12 @@ def _usage(orgs: list[SalesforceOrg], now: datetime) -> list[Usage]:
 
 
 def _places(orgs: list[SalesforceOrg], usage: list[Usage], asker: Asker) -> list[Place]:
-    """The connections with their domains, those in trouble first; two statements besides what the asker knows already."""
+    """The connections with their domains, those in trouble first; no statement besides what the asker knows already."""
     used = {each.org.pk: each for each in usage}
     shown = {org.pk: shown_state(org, locked=org.pk in asker.locked) for org in orgs}
     rank = {"action": 0, "degraded": 1, "healthy": 2}
     listed = sorted(orgs, key=lambda org: (rank.get(shown[org.pk].tone, 3), org.name.casefold()))[:CONNECTIONS]
-    hours = dict(AnalyticsSettings.objects.filter(paused_at=None).values_list("org", "sync_hour"))
+    hours = sync_hours(orgs)
     times = {slot.job: asker.times.get(PREFIX + slot.name) or next_time(slot.cron, after=asker.now)
              for slot in timetable() if slot.job}  # fmt: skip
     return [Place(org, shown[org.pk], used.get(org.pk), _lines(org, times, hours.get(org.pk), asker)) for org in listed]

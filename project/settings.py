@@ -166,6 +166,7 @@ DATABASES = {
 }
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "project.sqlite"
     _database["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
@@ -379,6 +380,8 @@ if not LAKE_ENGINE_URL.startswith(("duckdb://", "chdb://", "clickhouse://", "cli
 PRODUCT_EVENT_DAYS = _whole_number("PRODUCT_EVENT_DAYS", default=1095)  # product events are kept so long (S-114)
 PRODUCT_DEDUPE_DAYS = _whole_number("PRODUCT_DEDUPE_DAYS", default=31)  # a repeat with another time is found so far around
 USAGE_DAYS = _whole_number("USAGE_DAYS", default=400, at_least=1)  # reports of usage are kept so long
+ANALYTICS_UNNAMED_DAYS = _whole_number("ANALYTICS_UNNAMED_DAYS", default=30, at_least=1)  # questions that nobody saved
+ANALYTICS_RESULT_DAYS = _whole_number("ANALYTICS_RESULT_DAYS", default=400, at_least=1)  # of analyses; the newest stays
 AUDIT_DAYS = _whole_number("AUDIT_DAYS", default=0)  # audit entries are kept so long; 0 = all of them
 LAKE_MEMORY_MB = _whole_number("LAKE_MEMORY_MB", default=256)  # of one job; beyond it the engine spills to disk
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from integrations import audit
 from integrations.access import access
-from integrations.chosen_org import chosen_org
+from integrations.chosen_org import chosen_org, know_orgs
 from integrations.fresh import mark_fresh
 from integrations.orgs.oauth import sign_in_orgs
 from project.home import read_overview
@@ -32,6 +32,7 @@ NEEDS_SHOWN = 12
 def home(request: HttpRequest) -> HttpResponse:
     """Is everything fine? Problems first, then what runs next and what ran last."""
     overview = read_overview(request.user, now=timezone.now(), org=chosen_org(request))
+    know_orgs(request, overview.orgs)
     needs = overview.listing.needs
     context = {"overview": overview, "headings": grouped(needs[:NEEDS_SHOWN]), "more_needs": len(needs) > NEEDS_SHOWN}
     return render(request, "home.html", context)

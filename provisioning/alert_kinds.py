@@ -40,6 +40,20 @@ def register_kinds() -> None:
             codes=("…",),
         ),
         Kind(
+            "provisioning.granted",
+            "provisioning",
+            "A won deal is provisioned",
+            "A won deal gave or changed a subscription. This is news: it is told only where a rule names it or everything, "
+            "stands in the history, and ends by itself after two days.",
+            "Nothing; the deal's page says what the customer got.",
+            "provisioning:granted:",
+            "provisioning/provision/alarms.py",
+            WARNING,
+            ("granted",),
+            worsens=NEVER,
+            is_news=True,
+        ),
+        Kind(
             "provisioning.two_flows",
             "provisioning",
             "Two flows announce the same deals",

@@ -1,11 +1,12 @@
 """What of provisioning waits for a person: each question a fixed number of statements, whatever the size."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import BooleanField, Count, F, Max, Min, Q, QuerySet, Value
 
 from integrations.access import Refusal
 from integrations.lake.engine import open_engine
@@ -25,41 +26,64 @@ WHERE NOT d."IsClosed" GROUP BY 1
 """
 
 
-def deals_in_need() -> list[dict[str, Any]]:
-    """Deals that wait for somebody, by connection, state, cause and unanswered flag; `one` is a deal of the group.
+@dataclass(frozen=True, slots=True)
+class Deals:
+    """Groups of deals: those that wait for somebody, and those that could not be written back for a while."""
 
-    Two statements, so that each is answered from an index (by connection and state, by connection and flag).
+    waiting: list[dict[str, Any]]
+    not_written_back: list[dict[str, Any]]
+
+
+def deals_in_need(*, now: datetime) -> Deals:
+    """Deals that wait for somebody, by connection, state, cause and unanswered flag, the most first, `one` a deal of the group;
+    and by connection those whose ids Salesforce does not have yet.
+
+    One statement of three parts, so that each is answered from an index (by connection and state, by connection and flag).
     """
     everywhere = Provision.objects.filter(org__in=SalesforceOrg.objects.values("pk"))
     flagged = everywhere.exclude(flag="").filter(flag_answer="")
     waiting = everywhere.filter(queries.needs_person(), state__in=(State.BLOCKED, State.STOPPED))
-    groups: list[dict[str, Any]] = []
-    for rows in (flagged, waiting.exclude(~Q(flag="") & Q(flag_answer=""))):
-        grouped = rows.order_by().values("org", "state", "reason_code", "flag", "flag_answer", connection=F("org__name"))
-        groups += grouped.annotate(
-            n=Count("pk"), since=Min("opened_at"), flagged=Min("flagged_at"), one=Max("pk"), name=Max("name")
-        )
-    return sorted(groups, key=lambda each: (-each["n"], each["one"]))[:LISTED]
+    late = everywhere.filter(state=State.INCOMPLETE, opened_at__lt=now - WRITE_BACK_LATE)
+    parts = (flagged, waiting.exclude(~Q(flag="") & Q(flag_answer="")))
+    first, *others = [_grouped(each, is_late=False) for each in parts] + [_grouped(late, is_late=True)]
+    groups = list(first.union(*others, all=True))
+    asked = sorted((each for each in groups if not each["is_late"]), key=lambda each: (-each["n"], each["one"]))
+    return Deals(asked[:LISTED], _by_connection(each for each in groups if each["is_late"]))
 
 
-def late_write_backs(*, now: datetime) -> list[dict[str, Any]]:
-    """Deals whose ids could not be written to Salesforce for a while, by connection."""
-    rows = Provision.objects.filter(
-        org__in=SalesforceOrg.objects.values("pk"), state=State.INCOMPLETE, opened_at__lt=now - WRITE_BACK_LATE
-    ).order_by()
-    return list(
-        rows.values("org", connection=F("org__name")).annotate(n=Count("pk"), since=Min("opened_at"), sentence=Max("sentence"))
-    )
+def _grouped(rows: QuerySet[Provision], *, is_late: bool) -> Any:
+    flagged = rows.order_by().annotate(is_late=Value(is_late, BooleanField()))
+    return flagged.values(
+        "org", "state", "reason_code", "flag", "flag_answer", "is_late", connection=F("org__name")
+    ).annotate(
+        n=Count("pk"), since=Min("opened_at"), flagged=Min("flagged_at"), one=Max("pk"), name=Max("name"),
+        sentence=Max("sentence"),
+    )  # fmt: skip
 
 
-def connections_in_need(*, now: datetime) -> list[ProvisioningSettings]:
-    """Settings of working connections whose org lacks something, whose poll cannot ask, or whose old key ends soon."""
-    rows = ProvisioningSettings.objects.filter(
-        org__provisioning_enabled=True, org__state=SalesforceOrg.State.CONNECTED, removed_at=None
-    )
-    ending = Q(old_key_until__gt=now) & Q(last_callout_at__lt=F("callout_key_made_at"))
-    found = rows.filter(~Q(lacks=[]) | ~Q(poll_trouble="") | ending).exclude(checked_at=None, poll_trouble="")
-    return list(found.select_related("org").order_by("org__name"))
+def _by_connection(groups: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for each in groups:
+        kept = found.setdefault(each["org"], {**each, "n": 0})
+        kept["n"] += each["n"]
+        kept["since"], kept["sentence"] = min(kept["since"], each["since"]), max(kept["sentence"], each["sentence"])
+    return list(found.values())
+
+
+def connections_in_need(orgs: Iterable[SalesforceOrg], *, now: datetime) -> list[ProvisioningSettings]:
+    """Settings of those `orgs` that work and whose org lacks something, whose poll cannot ask, or whose old key ends soon."""
+    working = (each for each in orgs if each.provisioning_enabled and each.is_connected)
+    found = (getattr(each, "provisioning_settings", None) for each in working)
+    return [each for each in found if each is not None and each.removed_at is None and _lacks_something(each, now)]
+
+
+def _lacks_something(settings: ProvisioningSettings, now: datetime) -> bool:
+    if settings.poll_trouble:
+        return True
+    key, called = settings.callout_key_made_at, settings.last_callout_at
+    ends = settings.old_key_until is not None and settings.old_key_until > now
+    unused = key is not None and called is not None and called < key
+    return settings.checked_at is not None and (bool(settings.lacks) or (ends and unused))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,14 @@ from django.utils import timezone
 
 from analytics.models import Analysis, Result
 
-UNNAMED_DAYS = 30
-"""Questions without a name, not asked again for so long, are deleted (setting ANALYTICS_UNNAMED_DAYS)."""
-RESULT_DAYS = 400
-"""Results of saved and nightly analyses are kept so long, the newest of each always (setting ANALYTICS_RESULT_DAYS)."""
-
 
 def purge(*, now: datetime) -> dict[str, int]:
-    """Delete what is past its time; how many analyses and results."""
-    unnamed = timedelta(days=int(getattr(settings, "ANALYTICS_UNNAMED_DAYS", UNNAMED_DAYS)))
-    kept = timedelta(days=int(getattr(settings, "ANALYTICS_RESULT_DAYS", RESULT_DAYS)))
+    """Delete what is past its time; how many analyses and results.
+
+    Questions without a name that were not asked again for ANALYTICS_UNNAMED_DAYS go; results of saved and nightly analyses stay
+    for ANALYTICS_RESULT_DAYS, the newest of each always.
+    """
+    unnamed, kept = timedelta(days=settings.ANALYTICS_UNNAMED_DAYS), timedelta(days=settings.ANALYTICS_RESULT_DAYS)
     stale = Analysis.objects.filter(name="", is_nightly=False, asked_at__lt=now - unnamed, groups=None)
     analyses = stale.count()
     stale.delete()

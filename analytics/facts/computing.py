@@ -73,8 +73,8 @@ HEALTH: dict[str, str] = {
     "scores": "Survey answers",
     "scores_off_scale": "Answers left out because they are not on the scale of their survey",
     "history": "Values of attributes over time",
-    "users_without_customer": "End users whose events name no customer yet; kept, and joined when it appears (R-237)",
-    "duplicate_events": "Repeats of an event id in the last 30 days; stored once (R-236)",
+    "users_without_customer": "End users whose events name no customer yet; kept, and joined when it appears",
+    "duplicate_events": "Repeats of an event id in the last 30 days; stored once",
     "late_events": "Events of the last 30 days that came on a later day than they happened on",
     "quarantined_events": "Events in quarantine (future dates, unknown shapes)",
 }

@@ -51,7 +51,8 @@ def perform(recorder: Recorder) -> None:
 
 def is_enabled(org: SalesforceOrg) -> bool:
     """Whether somebody pressed the one button and nobody paused it."""
-    return needs.is_started(org) and not AnalyticsSettings.objects.filter(org=org, paused_at__isnull=False).exists()
+    going = AnalyticsSettings.objects.filter(org=org, started_at__isnull=False, paused_at=None)
+    return org.analytics_enabled and going.exists()
 
 
 def _read(recorder: Recorder, org: SalesforceOrg, done: dict[str, Any]) -> RunStopped | Defer | None:

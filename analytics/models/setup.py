@@ -22,15 +22,19 @@ class AnalyticsSettings(models.Model):
         DERIVED = "derived", "Derived, the mapped field where nothing is derived"
 
     org = models.OneToOneField(SalesforceOrg, on_delete=models.CASCADE, related_name="analytics_settings")
-    started_at = models.DateTimeField(null=True, blank=True, help_text="When somebody pressed the one button (FZ-07).")
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When somebody pressed the one button.")
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     paused_at = models.DateTimeField(null=True, blank=True, help_text="Since when a person keeps it from reading.")
-    sync_hour = models.PositiveSmallIntegerField(default=2, help_text="Hour of the daily sync, UTC (FZ-D7).")
-    linking = models.CharField(max_length=5, choices=Linking.choices, default=Linking.BOTH, help_text="FZ-D5")
-    preference = models.CharField(max_length=7, choices=Preference.choices, default=Preference.FIELD, help_text="FZ-D4")
+    sync_hour = models.PositiveSmallIntegerField(default=2, help_text="Hour of the daily sync, UTC.")
+    linking = models.CharField(
+        max_length=5, choices=Linking.choices, default=Linking.BOTH, help_text="How an account finds its customer."
+    )
+    preference = models.CharField(
+        max_length=7, choices=Preference.choices, default=Preference.FIELD, help_text="Which of two values counts."
+    )
     grace_days = models.PositiveSmallIntegerField(default=30, help_text="Same product again within so many days: renewal.")
-    currency = models.CharField(max_length=3, blank=True, help_text="Of reports; empty: the org's own (FZ-D11).")
-    hash_contacts = models.BooleanField(default=False, help_text="Contact e-mail and phone are hashed on arrival (FZ-D13).")
+    currency = models.CharField(max_length=3, blank=True, help_text="Of reports; empty: the org's own.")
+    hash_contacts = models.BooleanField(default=False, help_text="Contact e-mail and phone are hashed on arrival.")
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from integrations.lake.engine import Engine
 
-LACKS = "No campaign is known: map Campaign Name (FZ-50) in the attribute map of this connection."
+LACKS = "No campaign is known: map Campaign Name in the attribute map of this connection."
 PARAMETERS = (
     Parameter(
         "outcome", "Outcome", default="churn",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NONE = "none"
 LACKS = (
-    "No trial is known: map Free Trial Start Date (FZ-30) in the attribute map of this connection, or name trials in its "
+    "No trial is known: map Free Trial Start Date in the attribute map of this connection, or name trials in its "
     "contract types."
 )
 PARAMETERS = (

@@ -25,7 +25,7 @@ WINDOWS = {
     "last_quarter": "Last quarter",
 }  # fmt: skip
 WHATS = ("all", "promoters", "passives", "detractors")
-LACKS = "No answer to a survey is known: map NPS, CSAT or CES (FZ-40 to FZ-45) in the attribute map of this connection."
+LACKS = "No answer to a survey is known: map NPS, CSAT or CES in the attribute map of this connection."
 UNITS: dict[str, tuple[Kind, str]] = {"nps": ("number", "points"), "csat": ("rate", ""), "ces": ("number", "")}
 PARAMETERS = (
     Parameter(

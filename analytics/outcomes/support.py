@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from integrations.lake.engine import Engine
 
-LACKS = "No support ticket is known: map Support Ticket Creation Date (FZ-46) in the attribute map of this connection."
+LACKS = "No support ticket is known: map Support Ticket Creation Date in the attribute map of this connection."
 PARAMETERS = (
     Parameter("months", "Months", "whole", 12),
     Parameter("early", "Early tickets: days since the first paid day", "whole", 30, advanced=True),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -63,6 +64,10 @@ def _newest_of_kinds(org: SalesforceOrg) -> dict[str, Result]:
     wanted = Result.objects.filter(analysis__in=first.values()).exclude(state=Result.State.QUEUED)
     for result in wanted.select_related("analysis").order_by("as_of", "id").defer("document"):
         found[result.analysis.kind] = result
+    done = [each.pk for each in found.values() if each.state == Result.State.DONE]
+    documents = dict(Result.objects.filter(pk__in=done).values_list("pk", "document"))  # of the newest only: they are large
+    for result in found.values():
+        result.document = documents.get(result.pk, {})
     return found
 
 
@@ -82,15 +87,20 @@ def _card(kind: AnalysisKind, org: SalesforceOrg, result: Result | None, *, has_
 
 def _saved(org: SalesforceOrg) -> list[dict[str, Any]]:
     """Saved analyses with their newest result and where they are shown."""
+    done = Result.objects.filter(analysis=OuterRef("pk"), state=Result.State.DONE).order_by("-as_of", "-id")
+    saved = Analysis.objects.filter(org=org).exclude(name="").select_related("org", "owner").order_by("name")
+    analyses = list(saved.annotate(newest=Subquery(done.values("pk")[:1]))[:SAVED])
+    newest: dict[int, int | None] = {each.pk: each.newest for each in analyses}  # pyright: ignore[reportAttributeAccessIssue]
+    results = Result.objects.defer("document").in_bulk([each for each in newest.values() if each])
     found = []
-    for each in Analysis.objects.filter(org=org).exclude(name="").select_related("org", "owner").order_by("name")[:SAVED]:
+    for each in analyses:
         kind = asking.kind_of(each)
         if kind is not None:
             words = forms.words_of(kind, each.parameters, org)
-            newest = each.results.filter(state=Result.State.DONE).defer("document").order_by("-as_of", "-id").first()
-            found.append(
-                {"analysis": each, "kind": kind, "url": address_of_analysis(each, kind), "words": words, "result": newest}
-            )
+            found.append({
+                "analysis": each, "kind": kind, "url": address_of_analysis(each, kind), "words": words,
+                "result": results.get(newest[each.pk] or 0),
+            })  # fmt: skip
     return found
 
 

@@ -18,6 +18,7 @@ from integrations.access import Refusal, access
 from integrations.chosen_org import chosen_org
 from integrations.models import SalesforceOrg
 from integrations.people_pages import assign_typed
+from integrations.queries import count_each
 from integrations.salesforce import API_VERSION
 from integrations.salesforce.errors import SalesforceError
 from integrations.salesforce.ids import is_id
@@ -30,11 +31,12 @@ PAGE = 50
 @access("member")
 def show(request: HttpRequest) -> HttpResponse:
     """Cards for each connection, problems first."""
-    drafts = Invoice.objects.filter(deleted_at=None, status="DRAFT").count()
-    context = {
-        "places": queries.places(chosen_org(request)), "customers": BillingCustomer.objects.filter(deleted_at=None).count(),
-        "invoices": Invoice.objects.filter(deleted_at=None).count(), "drafts": drafts, "rates": rating.has_plans(),
-    }  # fmt: skip
+    invoices = Invoice.objects.filter(deleted_at=None)
+    counts = count_each({
+        "customers": BillingCustomer.objects.filter(deleted_at=None), "invoices": invoices,
+        "drafts": invoices.filter(status="DRAFT"),
+    })  # fmt: skip
+    context = {"places": queries.places(chosen_org(request)), "rates": rating.has_plans(), **counts}
     return render(request, "billing/overview.html", context)
 
 

@@ -25,6 +25,7 @@ class Kind:
     `prefix` is how its keys begin, `suffix` how they end where two kinds share a prefix. `codes` names each fixed code; a code
     with parts that vary is written with “…”. `worsens` says when another code is worse: any other one (`state`), a larger
     number, a part that was not there before (`parts`, divided by + or ,), or never. `module` is where it is raised.
+    `is_news`: something happened and nobody has to do anything; only places that a rule names hear of it; it ends by itself.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Kind:
     codes: tuple[str, ...] = ()
     suffix: str = ""
     worsens: str = STATE
+    is_news: bool = False
 
     def is_of(self, key: str) -> bool:
         """Whether an alert with this key is of this kind."""
@@ -93,6 +95,11 @@ def is_worse(kind: str, before: tuple[str, str], after: tuple[str, str]) -> bool
 
 def _parts(code: str) -> set[str]:
     return set(code.replace("+", ",").split(","))
+
+
+def news() -> list[str]:
+    """Names of the kinds that are news."""
+    return [each.name for each in KINDS.values() if each.is_news]
 
 
 def names_of(kinds: Iterable[str]) -> list[str]:

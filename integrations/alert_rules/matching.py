@@ -22,6 +22,7 @@ class Facts:
     environments: frozenset[str]
     severity: str
     names_people: bool = False
+    is_news: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,13 @@ def routes_of(
 ) -> list[Route]:
     """Where an alert goes: what all matching rules say, each place once and as early as one of them wants.
 
-    Never empty. Without a matching rule that leads somewhere: mail to the usual people and the channels of `default`, of which
-    only those in `warned` take warnings. People whom an alert names are told at once whatever rules say.
+    Empty for news that no rule leads somewhere, and else never. Without a matching rule that leads somewhere: mail to the usual
+    people and the channels of `default`, of which only those in `warned` take warnings. People whom an alert names are told at
+    once whatever rules say.
     """
     matching = [each for each in rules if each.leads_somewhere and matches(each, facts)]
+    if not matching and facts.is_news:
+        return []
     if not matching:
         taken = [each for each in default if facts.severity != "warning" or each in warned]
         return [Route(USUAL, now), *(Route(f"channel:{each}", now, None, each) for each in taken)]

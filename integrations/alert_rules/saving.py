@@ -131,8 +131,8 @@ def try_channel(channel: AlertChannel, *, user: Any, now: datetime, address: str
 
 def delete_channel(channel: AlertChannel, *, user: Any, address: str | None = None) -> None:
     """Take a channel away with its deliveries; rules that lead only to it stop counting."""
-    audit.record("alert_channel.deleted", actor=user, target=channel.name, before=_of_channel(channel), address=address)
     with transaction.atomic():  # what it was still to be told goes to admins instead
+        audit.record("alert_channel.deleted", actor=user, target=channel.name, before=_of_channel(channel), address=address)
         waiting = AlertNotice.objects.filter(channel=channel, told_at=None)
         waiting.update(channel=None, place="usual", due_at=channel.created_at)
         channel.delete()
@@ -218,8 +218,8 @@ def pause_rule(rule: AlertRule, *, is_active: bool, user: Any, address: str | No
 
 def delete_rule(rule: AlertRule, *, user: Any, address: str | None = None) -> None:
     """Take a rule away; what it holds back for a digest or quiet hours is told within a minute."""
-    audit.record("alert_rule.deleted", actor=user, target=rule.name, before=_of_rule(rule), address=address)
     with transaction.atomic():
+        audit.record("alert_rule.deleted", actor=user, target=rule.name, before=_of_rule(rule), address=address)
         AlertNotice.objects.filter(rule=rule, told_at=None, place=f"rule:{rule.pk}").update(place="usual")
         AlertNotice.objects.filter(rule=rule, told_at=None).update(due_at=rule.created_at)
         rule.delete()
@@ -248,10 +248,20 @@ def try_rule(rule: AlertRule, *, user: Any, now: datetime, address: str | None =
 def save_watch(watch: RunWatch | None, values: Mapping[str, Any], *, user: Any, address: str | None = None) -> RunWatch:
     """Create or change a watch over runs."""
     row = watch or RunWatch()
+    before = _of_watch(row) if watch else {}
     for name in WATCH_PARTS:
         if name in values:
             setattr(row, name, values[name])
     row.name = str(row.name).strip()
+    _check_watch(row)
+    with transaction.atomic():
+        row.save()
+        action = "run_watch.changed" if watch else "run_watch.created"
+        audit.record(action, actor=user, target=row.name, before=before, after=_of_watch(row), address=address)
+    return row
+
+
+def _check_watch(row: RunWatch) -> None:
     wrong: dict[str, str] = {}
     _check_name(row, RunWatch, wrong)
     every = jobs.every()
@@ -267,17 +277,17 @@ def save_watch(watch: RunWatch | None, values: Mapping[str, Any], *, user: Any, 
         wrong["number"] = f"Enter a number from 1 to {MOST_HOURS}."
     if wrong:
         raise ValidationError({**wrong})
-    row.save()
-    after = {name: str(getattr(row, name)) for name in WATCH_PARTS}
-    action = "run_watch.changed" if watch else "run_watch.created"
-    audit.record(action, actor=user, target=row.name, after=after, address=address)
-    return row
+
+
+def _of_watch(row: RunWatch) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in WATCH_PARTS if name != "org"} | {"org": row.org.name if row.org else ""}
 
 
 def delete_watch(watch: RunWatch, *, user: Any, address: str | None = None) -> None:
     """Take a watch away; its open alerts end with the next look."""
-    audit.record("run_watch.deleted", actor=user, target=watch.name, address=address)
-    watch.delete()
+    with transaction.atomic():
+        audit.record("run_watch.deleted", actor=user, target=watch.name, before=_of_watch(watch), address=address)
+        watch.delete()
 
 
 def save_preferences(user: Any, *, silent: Iterable[str], address: str | None = None) -> None:

@@ -66,7 +66,7 @@ def facts_of(alert: Alert, parts: Sequence[Alert] = ()) -> Facts:
     return Facts(
         kinds, frozenset(each.code for each in every), frozenset(catalogue.domain_of(each) for each in kinds),
         frozenset(each.pk for each in orgs), frozenset(each.environment for each in orgs), alert.severity,
-        alert.people.exists(),
+        alert.people.exists(), kinds <= set(catalogue.news()),
     )  # fmt: skip
 
 
@@ -264,10 +264,10 @@ def mail(subject: str, body: str, recipients: list[str]) -> bool:
 
 
 def _told(now: datetime) -> Any:
-    """Told alerts that nobody took up."""
+    """Told alerts that nobody took up and somebody should."""
     return AlertNotice.objects.filter(
         told_at__isnull=False, alert__recovered_at=None, alert__acknowledged_at=None, rule__is_active=True,
-    ).select_related("rule", "rule__escalate_to", "alert")  # fmt: skip
+    ).exclude(alert__kind__in=catalogue.news()).select_related("rule", "rule__escalate_to", "alert")  # fmt: skip
 
 
 def _note_reminders(*, now: datetime) -> None:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations import audit
-from integrations.access import Refusal, denial_of, domain_of
+from integrations.access import Refusal, denial_of, denial_somewhere, domain_of
 from integrations.models import ApiKey
 
 if TYPE_CHECKING:  # rest_framework.views imports this module while it is being imported itself
@@ -91,7 +91,12 @@ class HasScope(permissions.BasePermission):
         safe = request.method in permissions.SAFE_METHODS
         domain = domain_of(type(view).__module__)
         person = request.user
-        reason = denial_of(person, role if safe else write_role, domain, changes=not safe) if person else "Sign in first."
+        needed = role if safe else write_role
+        reason = "Sign in first."
+        if person and getattr(view, "each_domain", False):  # the view asks whose the thing is
+            reason = denial_somewhere(person, needed, changes=not safe)
+        elif person:
+            reason = denial_of(person, needed, domain, changes=not safe)
         if reason:
             self.message = reason
             return False

@@ -81,7 +81,7 @@ class MappingDetail(MappingSerializer):
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_timing(self, mapping: Mapping) -> dict[str, Any]:
-        """Next fetch, mapping and push (UTC), and when what is fetched next is first pushed (PX-D1)."""
+        """Next fetch, mapping and push (UTC), and when what is fetched next is first pushed."""  # PX-D1
         return asdict(explain_timing(now=timezone.now()))
 
 
@@ -159,13 +159,14 @@ class MappingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         found = {each.mapping_id: each.body.get("object", "") for each in facts.newest_versions(page)}
         return self.get_paginated_response(MappingSerializer(page, many=True, context={"objects": found}).data)
 
-    @extend_schema(request=OpenMapping, responses={201: MappingDetail})
+    @extend_schema(request=OpenMapping, responses={200: MappingDetail, 201: MappingDetail})
     def create(self, request: Request) -> Response:
-        """The mapping of an entity, as a draft when there was none."""
+        """The mapping of an entity: 200 with the one that there is, or 201 with a new draft."""
         given = OpenMapping(data=request.data)
         given.is_valid(raise_exception=True)
-        mapping = versions.open_mapping(given.validated_data["org"], given.validated_data["entity"], now=timezone.now())
-        return Response(MappingDetail(mapping).data, status=status.HTTP_201_CREATED)
+        org, entity = given.validated_data["org"], given.validated_data["entity"]
+        mapping, is_new = versions.begin_mapping(org, entity, now=timezone.now())
+        return Response(MappingDetail(mapping).data, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
     @extend_schema(
         request=OpenApiTypes.OBJECT, responses=MappingDetail,
@@ -264,7 +265,7 @@ class MappingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     @extend_schema(request=ChangeObject, responses=MappingDetail)
     @action(detail=True, methods=["post"], url_path="object")
     def change_object(self, request: Request, pk: str | None = None) -> Response:
-        """Let another object stand for the entity; resets rules, pairs and links (PX-D12)."""
+        """Let another object stand for the entity; resets rules, pairs and links."""  # PX-D12
         given = ChangeObject(data=request.data)
         given.is_valid(raise_exception=True)
         mapping = self.get_object()
@@ -290,7 +291,7 @@ class MappingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     @extend_schema(request=Synchronize, responses={202: OpenApiTypes.OBJECT})
     @action(detail=False, methods=["post"])
     def synchronize(self, request: Request) -> Response:
-        """Fetch, map and push in a row (PX-17); 409 while that is going on."""
+        """Fetch, map and push in a row; 409 while that is going on."""  # PX-17
         given = Synchronize(data=request.data)
         given.is_valid(raise_exception=True)
         run = synchronize.synchronize(

@@ -87,7 +87,7 @@ class OutboxTargetViewSet(OutboxView):
     @extend_schema(request=None, responses={202: StartedRun})
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, pk: str | None = None) -> Response:
-        """Compare what was accepted with what stands in Salesforce now (R-154)."""
+        """Compare what was accepted with what stands in Salesforce now."""  # R-154
         target = self.get_object()
         return self.started(verify.verify(target.org, target=target, user=request.user, now=timezone.now()))
 
@@ -224,7 +224,7 @@ class GuardViewSet(OutboxView):
 
 @extend_schema(tags=["outbox"])
 class HumanEditViewSet(OutboxView):
-    """`/api/v1/outbox/edits/`: values of ours that people changed in Salesforce (R-154)."""
+    """`/api/v1/outbox/edits/`: values of ours that people changed in Salesforce."""  # R-154
 
     serializer_class = EditSerializer
     queryset = HumanEdit.objects.select_related("target__org").order_by("-seen_at", "-pk")

@@ -37,7 +37,7 @@ class TargetSerializer(serializers.ModelSerializer):
 
 
 class WaitingRowSerializer(serializers.ModelSerializer):
-    """One row that waits. Values are hidden from roles that need causes but not people (S-115)."""
+    """One row that waits. Values are hidden from roles that need causes but not people."""  # S-115
 
     org = serializers.IntegerField(source="target.org_id", read_only=True)
     object = serializers.CharField(source="target.object", read_only=True)
@@ -97,7 +97,7 @@ class GroupSerializer(serializers.Serializer):
 
 
 class GuardSerializer(serializers.ModelSerializer):
-    """A change so large that a person must allow it (I-11)."""
+    """A change so large that a person must allow it."""  # I-11
 
     connection = serializers.CharField(source="org.name", read_only=True)
     examples = serializers.SerializerMethodField()
@@ -117,7 +117,7 @@ class GuardSerializer(serializers.ModelSerializer):
 
 
 class EditSerializer(serializers.ModelSerializer):
-    """A value of ours that somebody changed in Salesforce (R-154)."""
+    """A value of ours that somebody changed in Salesforce."""  # R-154
 
     ours = serializers.SerializerMethodField()
     theirs = serializers.SerializerMethodField()

@@ -6,6 +6,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,7 +30,7 @@ class RunSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def get_rows(self, run: Run) -> dict[str, int]:
-        """`read` is the sum of the other five (I-01)."""
+        """`read` is the sum of the other five."""  # I-01
         return {name: getattr(run, f"rows_{name}", 0) for name in queries.CLASSES}
 
 
@@ -71,11 +72,18 @@ class StartRun(serializers.Serializer):
             raise serializers.ValidationError(str(error.args[0])) from error
 
 
+def _demand(request: Request, domain: str) -> None:
+    """403 for whoever may not act on runs of jobs of this domain."""
+    if reason := queries.denial_of_job(request.user, domain):
+        raise PermissionDenied(reason)
+
+
 @extend_schema(tags=["runs"])
 class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    """`/api/v1/runs/`: newest first; filter by `state`, `domain`, `org`, `job`."""
+    """`/api/v1/runs/`: newest first; filter by `state`, `domain`, `org`, `job`. Admins of a domain have those of its jobs."""
 
     scope, role, write_role = "runs", "analyst", "operator"
+    each_domain = True
     serializer_class = RunSerializer
     queryset = Run.objects.none()
     filter_backends: list[Any] = []
@@ -84,7 +92,14 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         given = self.request.query_params
         if given.get("state", "") not in ("", *Run.State.values):
             raise serializers.ValidationError({"state": f"Choose one of {', '.join(Run.State.values)}."})
-        return queries.find_runs(**{name: given.get(name, "") for name in ("state", "domain", "org", "job")})
+        found = queries.find_runs(**{name: given.get(name, "") for name in ("state", "domain", "org", "job")})
+        return queries.runs_shown_to(self.request.user, found)
+
+    def _own(self) -> Run:
+        """The run, for operators and admins of its domain."""
+        run = self.get_object()
+        _demand(self.request, run.domain)
+        return run
 
     @extend_schema(parameters=[OpenApiParameter(name, str) for name in ("state", "domain", "org", "job")])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -96,6 +111,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         given = StartRun(data=request.data)
         given.is_valid(raise_exception=True)
         org, job = given.validated_data["org"], given.validated_data["job"]
+        _demand(request, jobs.get(job).domain)
         if not org.is_connected:
             raise Refusal("not_connected", f"{org.name} is {org.get_state_display().lower()}; connect it first.")
         run = runs.request_run(job, org=org, trigger=Run.Trigger.API, user=request.user, now=timezone.now())
@@ -117,7 +133,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str | None = None) -> Response:
         """Stop at the next step."""
-        run = self.get_object()
+        run = self._own()
         if not runs.cancel_run(run, user=request.user, now=timezone.now()):
             raise Refusal("ended", f"Run {run.pk} had already ended.")
         record("run.cancelled", actor=request.user, target=f"run {run.pk}", address=address_of(request))
@@ -127,7 +143,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str | None = None) -> Response:
         """A new run of the same job."""
-        again = runs.retry_run(self.get_object(), user=request.user, now=timezone.now())
+        again = runs.retry_run(self._own(), user=request.user, now=timezone.now())
         record("run.retried", actor=request.user, target=f"run {pk} as {again.pk}", address=address_of(request))
         return self._answer(again.pk, status.HTTP_202_ACCEPTED)
 
@@ -135,7 +151,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @action(detail=True, methods=["post"], url_path="retry-rows")
     def retry_rows(self, request: Request, pk: str | None = None) -> Response:
         """A new run for the rows that failed or were not attempted, and no others; not every job can."""
-        again = row_retries.retry_rows(self.get_object(), user=request.user, now=timezone.now())
+        again = row_retries.retry_rows(self._own(), user=request.user, now=timezone.now())
         record("run.rows_retried", actor=request.user, target=f"run {pk} as {again.pk}", address=address_of(request))
         return self._answer(again.pk, status.HTTP_202_ACCEPTED)
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='mirrorobject',
             name='parity_erased',
-            field=models.PositiveIntegerField(default=0, help_text='Records there that must stay forgotten here (I-23).'),
+            field=models.PositiveIntegerField(default=0, help_text='Records there that must stay forgotten here.'),
         ),
         migrations.AddField(
             model_name='salesforceorg',

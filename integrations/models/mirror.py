@@ -22,10 +22,10 @@ class MirrorSettings(models.Model):
         help_text="Months that first reads go back, 0 = all; empty: what the domains ask, usually six.",
     )
     overlap_minutes = models.PositiveSmallIntegerField(
-        default=10, validators=[MinValueValidator(10)], help_text="How far a read goes back behind the last one (I-05)."
+        default=10, validators=[MinValueValidator(10)], help_text="How far a read goes back behind the last one."
     )
     job_minutes = models.PositiveSmallIntegerField(
-        default=120, validators=[MinValueValidator(1)], help_text="How long a Bulk job may take before it is aborted (R-036)."
+        default=120, validators=[MinValueValidator(1)], help_text="How long a Bulk job may take before it is aborted."
     )
     formula_days = models.PositiveSmallIntegerField(
         default=7, validators=[MinValueValidator(1)], help_text="How often calculated fields of all records are compared."
@@ -65,7 +65,7 @@ class MirrorObject(models.Model):
     note = models.TextField(blank=True, help_text="What its last read had to do otherwise than usual, for a person.")
     needed_by = models.JSONField(default=list, blank=True, help_text="Names of the domains that ask for it.")
 
-    watermark = models.DateTimeField(null=True, blank=True, help_text="Start (UTC) of the last fully landed read (I-03).")
+    watermark = models.DateTimeField(null=True, blank=True, help_text="Start (UTC) of the last fully landed read.")
     watermark_field = models.CharField(max_length=80, default="SystemModstamp", blank=True, help_text="Empty: full compare.")
     reads_from = models.DateTimeField(null=True, blank=True, help_text="Older records are not mirrored; empty: all are.")
     first_months = models.PositiveSmallIntegerField(
@@ -79,11 +79,11 @@ class MirrorObject(models.Model):
 
     rows = models.PositiveBigIntegerField(default=0, help_text="Live rows in the mirror.")
     deleted_rows = models.PositiveBigIntegerField(default=0)
-    parity_at = models.DateTimeField(null=True, blank=True, help_text="Last count-and-id reconciliation (I-05).")
+    parity_at = models.DateTimeField(null=True, blank=True, help_text="Last count-and-id reconciliation.")
     parity_theirs = models.PositiveBigIntegerField(null=True, blank=True)
     parity_ours = models.PositiveBigIntegerField(null=True, blank=True)
     parity_repaired = models.PositiveBigIntegerField(default=0, help_text="Rows put right by that reconciliation.")
-    parity_erased = models.PositiveIntegerField(default=0, help_text="Records there that must stay forgotten here (I-23).")
+    parity_erased = models.PositiveIntegerField(default=0, help_text="Records there that must stay forgotten here.")
     ids_at = models.DateTimeField(null=True, blank=True, help_text="Last time that every id was compared.")
     told_number = models.PositiveBigIntegerField(default=0, help_text="Files up to this number were searched for news.")
     formulas_at = models.DateTimeField(null=True, blank=True, help_text="Last full compare of formula fields.")

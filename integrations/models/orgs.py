@@ -70,7 +70,7 @@ class SalesforceOrg(models.Model):
     posture = models.JSONField(default=dict, blank=True, help_text="Latest permission check; see orgs.posture.")
     posture_at = models.DateTimeField(null=True, blank=True)
 
-    seats = models.PositiveIntegerField(default=30, help_text="Licenses for linking key results (BW-02).")
+    seats = models.PositiveIntegerField(default=30, help_text="Licenses for linking key results.")
     sign_in_enabled = models.BooleanField(
         "sign in with Salesforce", default=False, help_text="People may sign in here with their user of this org."
     )
@@ -149,7 +149,7 @@ class ApiUsage(models.Model):
     limit_used = models.PositiveIntegerField(null=True, help_text="From Sforce-Limit-Info, rolling 24 hours.")
     limit_max = models.PositiveIntegerField(null=True)
     limit_at = models.DateTimeField(null=True, help_text="When Salesforce named that limit.")
-    objects_asked = models.JSONField(default=list, blank=True, help_text="Object names asked for in this hour (S-011).")
+    objects_asked = models.JSONField(default=list, blank=True, help_text="Object names asked for in this hour.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["org", "hour", "domain"], name="one_usage_row_an_hour")]

@@ -50,7 +50,7 @@ class Run(models.Model):
     state = models.CharField(max_length=12, choices=State.choices, default=State.QUEUED)
     reason_code = models.CharField(max_length=60, blank=True)
     sentence = models.TextField(blank=True, help_text="How it ended, for a person.")
-    configuration = models.CharField(max_length=64, blank=True, help_text="Version pinned at the start (I-13).")
+    configuration = models.CharField(max_length=64, blank=True, help_text="Version pinned at the start.")
     checkpoint = models.JSONField(default=dict, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)

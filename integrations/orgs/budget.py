@@ -65,21 +65,22 @@ def standing_of(org: SalesforceOrg, *, now: datetime) -> sharing.Standing | None
     """The calls of the last 24 hours; None before Salesforce named its limit."""
     USAGE.flush()
     rows = ApiUsage.objects.filter(org=org, hour__gt=hour_of(now) - DAY)
-    newest = rows.filter(limit_max__gt=0).order_by("-limit_at").values_list("limit_used", "limit_max").first()
+    newest = rows.filter(limit_max__gt=0).order_by("-limit_at").values_list("limit_used", "limit_max", "limit_at").first()
     if newest is None:
         return None
     ours = dict(rows.order_by().values_list("domain").annotate(n=Sum("calls")).values_list("domain", "n"))
-    return sharing.Standing(newest[1], newest[0] or 0, ours)
+    return sharing.Standing(newest[1], newest[0] or 0, ours, newest[2])
 
 
 def allowance(org: SalesforceOrg, *, now: datetime) -> Allowance:
     """What the org's calls of the last 24 hours leave for us: the smaller of our share and what others need."""
-    found, rows = standing_of(org, now=now), ApiUsage.objects.filter(org=org, hour__gt=hour_of(now) - DAY)
+    found = standing_of(org, now=now)
     if found is None:
+        rows = ApiUsage.objects.filter(org=org, hour__gt=hour_of(now) - DAY)
         return Allowance(None, None, rows.aggregate(n=Sum("calls", default=0))["n"], None, None)
-    at = rows.filter(limit_max__gt=0).order_by("-limit_at").values_list("limit_at", flat=True).first()
     rules = rules_of(org)
-    return Allowance(found.used, found.limit, found.spent, sharing.share_of(rules, found), sharing.remaining(rules, found), at)
+    share, left = sharing.share_of(rules, found), sharing.remaining(rules, found)
+    return Allowance(found.used, found.limit, found.spent, share, left, found.at)
 
 
 def may_spend(org: SalesforceOrg, *, calls: int, domain: str = "other", interactive: bool = False, now: datetime) -> bool:
@@ -101,11 +102,11 @@ def report_runs_left(org: SalesforceOrg, *, now: datetime, interactive: bool = F
     USAGE.flush()
     this_hour = hour_of(now)
     overlap = 1 - (now - this_hour) / HOUR
+    weights = {this_hour: 1.0, this_hour - HOUR: overlap}
+    hours = ApiUsage.objects.filter(org=org, hour__in=weights).order_by().values("hour")
     sync = instances = 0.0
-    for hour, weight in ((this_hour, 1.0), (this_hour - HOUR, overlap)):
-        sums = ApiUsage.objects.filter(org=org, hour=hour).aggregate(
-            sync=Sum("report_runs", default=0), instances=Sum("report_instances", default=0)
-        )
+    for sums in hours.annotate(sync=Sum("report_runs", default=0), instances=Sum("report_instances", default=0)):
+        weight = weights[sums["hour"]]
         sync, instances = sync + sums["sync"] * weight, instances + sums["instances"] * weight
     most_sync = SYNC_REPORTS_OURS if interactive else SYNC_REPORTS_SCHEDULED
     most_instances = REPORT_INSTANCES_OURS if interactive else REPORT_INSTANCES_SCHEDULED

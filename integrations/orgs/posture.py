@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db.models import Q
 
@@ -17,25 +18,16 @@ from integrations.models import SalesforceOrg
 from integrations.orgs.connect import OrgClient, client_for, flush_usage
 from integrations.orgs.states import HOLD, State, page_of, trouble_of
 from integrations.salesforce import API_VERSION
-from integrations.salesforce.errors import (
-    AuthError,
-    InvalidField,
-    InvalidType,
-    LimitReached,
-    NoAccess,
-    NotFound,
-    SalesforceError,
-    UpstreamUnavailable,
-)
+from integrations.salesforce.errors import AuthError, LimitReached, Refused, SalesforceError, UpstreamUnavailable
 from integrations.salesforce.ids import is_id
 from integrations.salesforce.user_info import read_user_info
 
+log = structlog.get_logger(__name__)
 ASKED_BY_CHECKS = frozenset({
     "LoginHistory", "ObjectPermissions", "Organization", "PermissionSet", "PermissionSetAssignment", "Report", "User",
     "UserPackageLicense",
 })  # fmt: skip
 """Objects that access checks and reviews read by themselves: asking for one first is no sign of a stolen token."""
-Refused = (NoAccess, NotFound, InvalidType, InvalidField)
 LIMITS_SHOWN = ("DailyApiRequests", "HourlySyncReportRuns", "HourlyAsyncReportRuns", "DailyBulkV2QueryJobs")
 
 
@@ -303,28 +295,35 @@ def missing_scopes(method: str, scope: str, *, has_refresh_token: bool) -> list[
 
 
 def check_all(*, now: datetime) -> int:
-    """The daily check of every connection; one alert when access was lost, closed when it is back. Returns checks made."""
+    """The daily check of every connection; one alert when access was lost, closed when it is back. Returns checks made.
+
+    What goes wrong with one connection does not stop the others (I-10); the log has the details.
+    """
     due = Q(state=State.CONNECTED) | Q(state=State.IP_BLOCKED, state_since__lte=now - HOLD)
     done = 0
     for org in SalesforceOrg.objects.filter(due):
-        findings = check_access(org, now=now)
-        done += 1
-        lost = [
-            each
-            for each in findings
-            if each.ok is False and not each.advice and each.key not in {"sign_in", "reachable", "limits"}
-        ]
-        if not lost:
-            alerts.recover_alert(f"access:{org.pk}", now=now)
-            continue
-        alerts.raise_alert(
-            f"access:{org.pk}",
-            code="+".join(sorted(each.key for each in lost))[:80],
-            title=f"{org.name}: the integration user lacks access",
-            body="\n".join(f"{each.label}: {each.sentence} {each.fix}" for each in lost),
-            url=page_of(org),
-            org=org,
-            severity="warning",
-            now=now,
-        )
+        try:
+            _check_and_tell(org, now=now)
+        except Exception:  # whatever it is
+            log.exception("access.check_failed", org=org.pk)
+        else:
+            done += 1
     return done
+
+
+def _check_and_tell(org: SalesforceOrg, *, now: datetime) -> None:
+    elsewhere = {"sign_in", "reachable", "limits"}  # told by others
+    lost = [each for each in check_access(org, now=now) if each.ok is False and not each.advice and each.key not in elsewhere]
+    if not lost:
+        alerts.recover_alert(f"access:{org.pk}", now=now)
+        return
+    alerts.raise_alert(
+        f"access:{org.pk}",
+        code="+".join(sorted(each.key for each in lost))[:80],
+        title=f"{org.name}: the integration user lacks access",
+        body="\n".join(f"{each.label}: {each.sentence} {each.fix}" for each in lost),
+        url=page_of(org),
+        org=org,
+        severity="warning",
+        now=now,
+    )

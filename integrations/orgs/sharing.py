@@ -8,6 +8,7 @@ is left, and schedules stop at the reserve.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 DOMAINS = ("mirror", "okr", "product", "billing", "provisioning", "analytics")
 """Those for which calls are kept; everything else (sign-in checks, help pages) takes from the rest."""
@@ -30,11 +31,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Calls of the rolling 24 hours: the org's (`used` of `limit`, by everybody) and ours by domain."""
+    """Calls of the rolling 24 hours: the org's (`used` of `limit`, by everybody, as told `at` UTC) and ours by domain."""
 
     limit: int
     used: int
     ours: Mapping[str, int]
+    at: datetime | None = None
 
     @property
     def spent(self) -> int:

@@ -1,5 +1,7 @@
 """One token from Salesforce by the connection's own way in: refresh token, JWT bearer, client credentials, legacy password."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 
 from integrations.access import Refusal
@@ -33,9 +35,10 @@ def quick_wire() -> Wire:
     return Wire(demo_origin=settings.DEMO_ORG_URL, deadlines=Deadlines(connect=3, read=5, overall=6), retry=NO_RETRY)
 
 
-def has_credentials(org: SalesforceOrg) -> bool:
-    """Whether everything is stored that the connection's method needs before it can sign in."""
-    kinds = vault.kinds_of(org)
+def has_credentials(org: SalesforceOrg, kinds: Collection[str] | None = None) -> bool:
+    """Whether everything is stored that the connection's method needs before it can sign in; `kinds` of secrets, where they
+    were read before."""
+    kinds = vault.kinds_of(org) if kinds is None else kinds
     if any(kind not in kinds for kind in NEEDED[Method(org.login_method)]):
         return False
     if org.login_method == Method.PASSWORD:

@@ -32,6 +32,8 @@ class Waited:
     seconds: float = 0.0
 
 
+Key = tuple[int, str, datetime]  # connection, domain, hour
+_listed: dict[Key, frozenset[str]] = {}  # objects that the stored row names surely, as this process saw it committed
 _waited: ContextVar[Waited | None] = ContextVar("waited", default=None)
 
 
@@ -126,22 +128,35 @@ class UsageBuffer:
         """Drop what waits, for a process whose database was put away."""
         with self._lock:
             self._counts, self._waiting = {}, 0
+        _listed.clear()
 
 
 def _write(org_id: int, domain: str, hour: datetime, count: _Count) -> None:
+    changes: dict[str, object] = {name: F(name) + getattr(count, name) for name in COUNTS}
+    if count.limit is not None:
+        changes |= {"limit_used": count.limit[0], "limit_max": count.limit[1], "limit_at": count.limit_at}
+    key = (org_id, domain, hour)
+    row_of_hour = ApiUsage.objects.filter(org_id=org_id, hour=hour, domain=domain)
+    if count.objects <= _listed.get(key, frozenset()) and row_of_hour.update(**changes):
+        return  # nearly always, in one statement
     with transaction.atomic():
         if not SalesforceOrg.objects.filter(pk=org_id).exists():
             return  # deleted meanwhile
         row, _ = ApiUsage.objects.get_or_create(org_id=org_id, hour=hour, domain=domain)
-        changes: dict[str, object] = {name: F(name) + getattr(count, name) for name in COUNTS}
-        if count.limit is not None:
-            changes |= {"limit_used": count.limit[0], "limit_max": count.limit[1], "limit_at": count.limit_at}
         if count.objects - set(row.objects_asked):  # another process may add to the list at this moment: one after the other
             row = ApiUsage.objects.select_for_update().get(pk=row.pk)
         new_objects = count.objects - set(row.objects_asked)
         if new_objects:
             changes["objects_asked"] = sorted(set(row.objects_asked) | new_objects)
         ApiUsage.objects.filter(pk=row.pk).update(**changes)
+        listed = frozenset([*row.objects_asked, *new_objects])
+        transaction.on_commit(lambda: _remember(key, listed))
+
+
+def _remember(key: Key, listed: frozenset[str]) -> None:
+    for old in [each for each in list(_listed) if each[2] < key[2]]:
+        _listed.pop(old, None)
+    _listed[key] = listed
 
 
 USAGE = UsageBuffer()

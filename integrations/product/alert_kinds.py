@@ -1,6 +1,6 @@
 """What can be raised about product events, for the catalog of alerts."""
 
-from integrations.alert_rules.catalogue import NEVER, Kind, register
+from integrations.alert_rules.catalogue import NEVER, WARNING, Kind, register
 
 
 def register_kinds() -> None:
@@ -25,6 +25,30 @@ def register_kinds() -> None:
             "product.write_key:",
             "integrations/product/ingest/new_people.py",
             codes=("write_key_bound",),
+            worsens=NEVER,
+        ),
+        Kind(
+            "product.churn_risk",
+            "product",
+            "A customer is at risk",
+            "A customer's health score fell from good or fair to poor. It recovers when the score is not poor any more.",
+            "Open the customer's score; it says which parts pulled it down.",
+            "product:churn:",
+            "integrations/product/health/alarms.py",
+            WARNING,
+            ("poor",),
+            worsens=NEVER,
+        ),
+        Kind(
+            "product.churn_many",
+            "product",
+            "Many customers are at risk",
+            "The health score of more than five customers fell to poor, so the others share one alert.",
+            "Open the list of poor scores, worst first; most share a cause.",
+            "product:churn-many:",
+            "integrations/product/health/alarms.py",
+            WARNING,
+            ("many",),
             worsens=NEVER,
         ),
     )

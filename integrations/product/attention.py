@@ -1,4 +1,4 @@
-"""What of product events waits for a person: three statements."""
+"""What of product events waits for a person."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Count, Min
 
-from integrations.product.ingest.accept import BUFFER_BYTES, Waiting, waiting
-from integrations.product.models import EventBatch, QuarantinedEvent
+from integrations.product.ingest.accept import BUFFER_BYTES, Waiting
+from integrations.product.models import QuarantinedEvent
 
 LATE = timedelta(minutes=15)
 
@@ -21,17 +21,11 @@ class Buffer:
     is_late: bool
 
 
-def buffer_in_need(*, now: datetime) -> Buffer | None:
+def buffer_in_need(found: Waiting, *, now: datetime) -> Buffer | None:
     """The buffer, when its oldest request waits for 15 minutes or it is half full; None while all is well."""
-    found = waiting()
     fill = round(100 * found.bytes / BUFFER_BYTES)
     late = found.since is not None and now - found.since >= LATE
     return Buffer(found, fill, late) if late or fill >= 50 else None
-
-
-def broken_batches() -> dict[str, Any]:
-    """Requests whose events cannot be read: `n` and `since`."""
-    return EventBatch.objects.filter(broken=True).aggregate(n=Count("pk"), since=Min("received_at"))
 
 
 def put_aside() -> list[dict[str, Any]]:

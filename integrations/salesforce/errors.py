@@ -277,3 +277,7 @@ class ReportBroken(SalesforceError):
 
 class UnexpectedAnswer(SalesforceError):
     """An answer that Salesforce does not give: a redirect, a web page where data should be, a cursor that repeats."""
+
+
+Refused = (NoAccess, NotFound, InvalidType, InvalidField)
+"""For `except`: the thing asked for is hidden from the connected user or not there. The connection itself is fine."""

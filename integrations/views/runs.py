@@ -1,6 +1,7 @@
 """Pages of the ledger: list, one run with live progress, its rows, start, cancel and retry."""
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -24,12 +25,13 @@ FILTERS = ("state", "domain", "org", "job", "number")
 
 
 @require_safe
-@access("analyst")
+@access("analyst", each_domain=True)
 def run_list(request: HttpRequest) -> HttpResponse:
     """Runs, newest first, filtered by what stands in the address."""
     chosen = {name: request.GET.get(name, "") for name in FILTERS} | {"org": scope_of(request)}
     sort = sort_of(request.GET.get("sort", ""), queries.RUN_COLUMNS)
-    page = Paginator(queries.find_runs(**chosen, sort=sort), PAGE).get_page(request.GET.get("page"))
+    found = queries.runs_shown_to(request.user, queries.find_runs(**chosen, sort=sort))
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     for run in page:
         run.label = queries.job_label(run.job)
     folded = not sort and request.GET.get("quiet") != "show"
@@ -41,10 +43,30 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "states": Run.State.choices,
         "orgs": SalesforceOrg.objects.only("id", "name"),
         "jobs": jobs.every(),
-        "startable": [job for job in jobs.every() if job.per_org and not job.by_hand],
+        "startable": _startable(request.user),
         "domains": sorted({job.domain for job in jobs.every()}),
     }
     return render(request, "runs/list.html", context)
+
+
+def _startable(user: Person) -> list[jobs.Job]:
+    """Jobs that a general button starts, of those that `user` may start."""
+    known = [job for job in jobs.every() if job.per_org and not job.by_hand]
+    return [job for job in known if not queries.denial_of_job(user, job.domain)]
+
+
+def _shown(request: HttpRequest, pk: int) -> Run:
+    """The run, for those who may look at it."""
+    runs_ = queries.runs_shown_to(request.user, Run.objects.select_related("org", "requested_by", "resumed_from"))
+    return get_object_or_404(runs_, pk=pk)
+
+
+def _own(request: HttpRequest, pk: int) -> Run:
+    """The run, for those who may cancel and retry it: operators, and admins of its domain."""
+    run = _shown(request, pk)
+    if reason := queries.denial_of_job(request.user, run.domain):
+        raise PermissionDenied(reason)
+    return run
 
 
 def _context(run: Run, user: Person) -> dict[str, object]:
@@ -59,14 +81,15 @@ def _context(run: Run, user: Person) -> dict[str, object]:
         "objects": run.objects_touched.filter(read__gt=0).order_by("name"),
         "causes": queries.causes_of(run, user=user),
         "chunks": run.chunks.order_by("position"),
+        "may_act": not queries.denial_of_job(user, run.domain),
     }
 
 
 @require_safe
-@access("analyst")
+@access("analyst", each_domain=True)
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One run: how far, what came of each row, why."""
-    run = get_object_or_404(Run.objects.select_related("org", "requested_by", "resumed_from"), pk=pk)
+    run = _shown(request, pk)
     outcome, code = request.GET.get("outcome", ""), request.GET.get("code", "")
     rows = Paginator(queries.rows_of(run, outcome=outcome, code=code), PAGE).get_page(request.GET.get("page"))
     shown = list(queries.shown_to(request.user, rows.object_list))
@@ -76,18 +99,18 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@access("analyst")
+@access("analyst", each_domain=True)
 def run_progress(request: HttpRequest, pk: int) -> HttpResponse:
     """The live part of the page, asked for each 2 s; 286 tells htmx to stop."""
-    run = get_object_or_404(Run.objects.select_related("org"), pk=pk)
+    run = _shown(request, pk)
     return render(request, "runs/progress.html", _context(run, request.user), status=200 if run.is_active else 286)
 
 
 @require_safe
-@access("analyst")
+@access("analyst", each_domain=True)
 def run_rows_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
     """One line for each listed row of the run, as filtered."""
-    run = get_object_or_404(Run, pk=pk)
+    run = _shown(request, pk)
     rows = queries.rows_of(run, outcome=request.GET.get("outcome", ""), code=request.GET.get("code", ""))
     if not is_fresh(request) and rows[LARGE_EXPORT:].exists():
         return ask_again(request, request.get_full_path())
@@ -107,7 +130,7 @@ def run_rows_csv(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 @require_POST
-@access("operator")
+@access("operator", each_domain=True)
 def start(request: HttpRequest) -> HttpResponse:
     """Run a job now for one connection."""
     org = get_object_or_404(SalesforceOrg, pk=queries.id_in(request.POST.get("org", "")))
@@ -115,6 +138,8 @@ def start(request: HttpRequest) -> HttpResponse:
         job = jobs.get(request.POST.get("job", ""))
     except KeyError as error:
         raise Http404 from error
+    if reason := queries.denial_of_job(request.user, job.domain):
+        raise PermissionDenied(reason)
     if not org.is_connected:
         messages.error(request, f"{org.name} is {org.get_state_display().lower()}; connect it first.")
         return redirect("integrations:runs")
@@ -124,10 +149,10 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@access("operator")
+@access("operator", each_domain=True)
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop the run at its next save."""
-    run = get_object_or_404(Run, pk=pk)
+    run = _own(request, pk)
     if runs.cancel_run(run, user=request.user, now=timezone.now()):
         record("run.cancelled", actor=request.user, target=f"run {run.pk}", address=address_of(request))
         messages.success(request, f"Run #{run.pk} stops at its next step.")
@@ -137,19 +162,19 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@access("operator")
+@access("operator", each_domain=True)
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """A new run of the same job."""
-    run = runs.retry_run(get_object_or_404(Run, pk=pk), user=request.user, now=timezone.now())
+    run = runs.retry_run(_own(request, pk), user=request.user, now=timezone.now())
     record("run.retried", actor=request.user, target=f"run {pk} as {run.pk}", address=address_of(request))
     return redirect("integrations:run", pk=run.pk)
 
 
 @require_POST
-@access("operator")
+@access("operator", each_domain=True)
 def retry_rows(request: HttpRequest, pk: int) -> HttpResponse:
     """A new run for the rows that failed or were not attempted, and no others."""
-    run = get_object_or_404(Run.objects.select_related("org"), pk=pk)
+    run = _own(request, pk)
     try:
         again = row_retries.retry_rows(run, user=request.user, now=timezone.now())
     except Refusal as refusal:

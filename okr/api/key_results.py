@@ -96,7 +96,7 @@ class KeyResultViewSet(OkrViewSet):
     @extend_schema(request=LinkTo, responses={201: LinkSerializer})
     @link.mapping.post
     def create_link(self, request: Request, pk: str | None = None) -> Response:
-        """Link it to a value of a report; needs a license of the connection (BW-25)."""
+        """Link it to a value of a report; needs a license of the connection."""  # BW-25
         made = linking.link(self.get_object(), **self._choice(request), user=request.user, now=timezone.now())
         return Response(LinkSerializer(made).data, status=status.HTTP_201_CREATED)
 
@@ -117,7 +117,7 @@ class KeyResultViewSet(OkrViewSet):
     @extend_schema(request=None, responses=RefreshedSerializer)
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, pk: str | None = None) -> Response:
-        """Read the report now; at most once in five minutes and report (BW-D7)."""
+        """Read the report now; at most once in five minutes and report."""  # BW-D7
         outcome = refresh.refresh_now(self.get_object(), user=request.user, now=timezone.now())
         return Response(RefreshedSerializer(outcome).data)
 
@@ -140,7 +140,7 @@ class KeyResultViewSet(OkrViewSet):
     @extend_schema(request=CheckInIn, responses={201: CheckInSerializer})
     @check_ins.mapping.post
     def create_check_in(self, request: Request, pk: str | None = None) -> Response:
-        """A note, a confidence and, where no report speaks, a value (BW-D15)."""
+        """A note, a confidence and, where no report speaks, a value."""  # BW-D15
         given = CheckInIn(data=request.data)
         given.is_valid(raise_exception=True)
         made = check_ins.check_in(self.get_object(), **given.validated_data, user=request.user, now=timezone.now())

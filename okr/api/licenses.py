@@ -36,7 +36,7 @@ class LicenseViewSet(OkrViewSet):
 
     @extend_schema(request=Grant, responses={201: LicenseSerializer})
     def create(self, request: Request) -> Response:
-        """Assign a seat; without a free one 409 `no_seat_left` (BW-D1)."""
+        """Assign a seat; without a free one 409 `no_seat_left`."""  # BW-D1
         given = Grant(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
@@ -45,7 +45,7 @@ class LicenseViewSet(OkrViewSet):
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str | None = None) -> Response:
-        """Take one seat back; links made with it keep refreshing (BW-D3)."""
+        """Take one seat back; links made with it keep refreshing."""  # BW-D3
         held = self.get_object()
         licenses.release_license(held.org, user=held.user, actor=request.user, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -29,7 +29,8 @@ class ReportViewSet(OkrViewSet):
         responses=FoundSerializer,
     )
     def list(self, request: Request) -> Response:
-        """Reports with the text in name or folder, any case, 20 a page; without a text the latest run first (BW-28, BW-D13)."""
+        """Reports with the text in name or folder, any case, 20 a page; without a text the latest run first."""
+        # BW-28, BW-D13
         text = request.query_params.get("search", "")[:200]
         page = number_in(request, "page") or 1
         return Response(FoundSerializer(linking.search(connection_in(request), text, user=request.user, page=page)).data)
@@ -37,21 +38,21 @@ class ReportViewSet(OkrViewSet):
     @extend_schema(parameters=[CONNECTION, REPORT], responses=FieldsSerializer)
     @action(detail=True)
     def fields(self, request: Request, pk: str = "") -> Response:
-        """Summary fields with their units, or why there is none (BW-29, BW-35). Costs no report run."""
+        """Summary fields with their units, or why there is none. Costs no report run."""  # BW-29, BW-35
         found = linking.describe(connection_in(request), pk, user=request.user, now=timezone.now())
         return Response(FieldsSerializer(found).data)
 
     @extend_schema(parameters=[CONNECTION, REPORT], responses=PreviewSerializer)
     @action(detail=True)
     def groups(self, request: Request, pk: str = "") -> Response:
-        """Rows and columns of the report as it is now (BW-31). Costs one report run."""
+        """Rows and columns of the report as it is now. Costs one report run."""  # BW-31
         found = linking.preview(connection_in(request), pk, user=request.user, now=timezone.now())
         return Response(PreviewSerializer(found).data)
 
     @extend_schema(request=LookAt, parameters=[REPORT], responses=PreviewSerializer)
     @action(detail=True, methods=["post"])
     def preview(self, request: Request, pk: str = "") -> Response:
-        """The value that a link would read, before linking (BW-D12). Costs one report run."""
+        """The value that a link would read, before linking. Costs one report run."""  # BW-D12
         given = LookAt(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)

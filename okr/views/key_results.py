@@ -160,7 +160,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @access("member")
 def check_in(request: HttpRequest, pk: int) -> HttpResponse:
-    """A note, a confidence and, where no report speaks, a value (BW-D15)."""
+    """A note, a confidence and, where no report speaks, a value."""  # BW-D15
     key_result = _read(pk)
     form = CheckInForm(request.POST, is_linked=link_of(key_result) is not None, auto_id="check_in_%s")
     if not form.is_valid():

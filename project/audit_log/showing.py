@@ -15,11 +15,10 @@ PAGES = {
     "okr.objective": "okr:objective",
     "okr.keyresult": "okr:key_result",
     "provisioning.provision": "provisioning:provision",
-    "provisioning.subscription": "provisioning:subscription",
     "product.segment": "product:segment",
 }
 """Rows with a page of their own: model and name of the address, which takes the row's number."""
-_RUN = re.compile(r"\brun (\d{1,18})\b")
+_RUN, _DEAL = re.compile(r"\brun (\d{1,18})\b"), re.compile(r"provision (\d{1,18})")
 _VERBS = {"api_key": "API key", "kpi_settings": "KPI settings", "signin": "sign-in", "login": "sign-in"}
 
 
@@ -78,5 +77,12 @@ def page_of(subject: str, target: str) -> tuple[str, int] | None:
     model, _, number = subject.partition(":")
     if model in PAGES and number.isascii() and number.isdigit():
         return PAGES[model], int(number)
+    if deal := _DEAL.fullmatch(target):
+        return "provisioning:provision", int(deal[1])
     run = _RUN.search(target)
     return ("integrations:run", int(run[1])) if run else None
+
+
+def is_subscription(action: str, target: str) -> bool:
+    """Whether an entry's target is the key of a subscription, which reads better as a name."""
+    return action.startswith("subscription.") or target.startswith("sub-")

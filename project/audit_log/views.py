@@ -1,6 +1,6 @@
 """Pages of the audit: the list, one entry's link from elsewhere, exports, verifying."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -21,8 +21,9 @@ from integrations.models import AuditEntry
 from project.audit_log import exporting
 from project.audit_log.finding import Wanted, find_entries, read_wanted
 from project.audit_log.forms import AuditFilter
-from project.audit_log.showing import differences, page_of, words_of
+from project.audit_log.showing import differences, is_subscription, page_of, words_of
 from project.blocks.values import zone_of
+from provisioning.subscriptions.naming import Named, name_subscriptions
 
 PAGE = 50
 LARGE_EXPORT = 10_000  # rows; more need a fresh sign-in (S-060)
@@ -41,8 +42,17 @@ def _found(request: HttpRequest) -> tuple[Wanted, dict[str, str], QuerySet[Audit
     return wanted, problems, find_entries(wanted, zone=zone_of(request))
 
 
-def address_of_subject(entry: AuditEntry) -> str:
-    """The page of what an entry is about; empty when there is none."""
+def _named(entries: Iterable[AuditEntry]) -> dict[str, Named]:
+    """The subscriptions among the targets of a page; one query, none without them."""
+    return name_subscriptions(
+        (entry.target for entry in entries if is_subscription(entry.action, entry.target)), now=timezone.now()
+    )
+
+
+def address_of_subject(entry: AuditEntry, named: Mapping[str, Named] | None = None) -> str:
+    """The page of what an entry is about; empty when there is none. `named`: the subscriptions that are known."""
+    if named and entry.target in named:
+        return reverse("provisioning:subscription", args=[entry.target])
     page = page_of(entry.subject, entry.target)
     if page is None:
         return ""
@@ -58,10 +68,11 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     """Who did what, when, from where; with what changed, and whether the log itself can be believed."""
     wanted, problems, entries = _found(request)
     page = Paginator(entries, PAGE).get_page(request.GET.get("page"))
+    named = _named(page)
     rows = [
         {
-            "entry": entry, "words": words_of(entry.action), "url": address_of_subject(entry),
-            "differences": differences(entry.before, entry.after),
+            "entry": entry, "words": words_of(entry.action), "url": address_of_subject(entry, named),
+            "named": named.get(entry.target), "differences": differences(entry.before, entry.after),
         }
         for entry in page
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from integrations.audit import address_of
 from integrations.models import Customer
 from integrations.paging import Pages
+from project.account_owners import owners_of, words_of
 from project.four_way import audit, known
 from project.four_way.audit import Finding, Kind, Severity
 
@@ -47,6 +48,10 @@ class DisagreementSerializer(serializers.Serializer[Finding]):
     amount = serializers.DecimalField(None, None, allow_null=True, help_text="A month's worth at list price; null = unknown.")
     currency = serializers.CharField()
     rows = FoundInSerializer(many=True)
+    owner = serializers.SerializerMethodField(help_text="Owner of the customer's account in Salesforce; empty while unknown.")
+
+    def get_owner(self, finding: Finding) -> str:
+        return words_of(self.context.get("owners", {}), finding.customer)
 
     def get_key(self, finding: Finding) -> str:
         return known.key_of(finding)
@@ -78,7 +83,8 @@ class FourWayAuditViewSet(viewsets.GenericViewSet):
         is_known = request.query_params.get("known", "") in ("1", "true")
         found = audit.narrow([each for each, _ in parts.known] if is_known else parts.open, **given)
         page = self.paginate_queryset(found)  # type: ignore[arg-type]
-        return self.get_paginated_response(DisagreementSerializer(page, many=True).data)
+        owners = owners_of(each.customer for each in page or () if each.customer)
+        return self.get_paginated_response(DisagreementSerializer(page, many=True, context={"owners": owners}).data)
 
     @extend_schema(request=ExplainSerializer, responses={204: None})
     @action(detail=False, methods=["post"])

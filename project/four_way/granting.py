@@ -14,7 +14,7 @@ from project.four_way.selling import limit_of
 from provisioning.entitlements.access import load_access
 from provisioning.entitlements.deciding import CustomerAccess, decide, metered_keys
 from provisioning.entitlements.facts import SubscriptionFacts, TermFacts
-from provisioning.models import Subscription, UsageWindow
+from provisioning.models import Product, Subscription, UsageWindow
 from provisioning.subscriptions.terms import RUNNING, ended_at, status_of, term_at
 
 PART = 1_000
@@ -32,15 +32,16 @@ class Window(NamedTuple):
 
 @dataclass
 class Granted:
-    """Subscriptions and usage by customer."""
+    """Subscriptions and usage by customer. `products`: names by key."""
 
+    products: dict[str, str] = field(default_factory=dict)
     holdings: dict[int, list[Holding]] = field(default_factory=lambda: defaultdict(list))
     used: dict[int, list[Used]] = field(default_factory=lambda: defaultdict(list))
 
 
 def read_granted(roots: Mapping[int, int], *, now: datetime) -> Granted:
     """Everything that runs at `now` (UTC), for all customers, a thousand of them at a time."""
-    found = Granted()
+    found = Granted(products=dict(Product.objects.values_list("key", "name")))
     windows = _windows(now)
     ids = set(Subscription.objects.order_by().values_list("customer", flat=True).distinct()) | set(windows)
     numbers = sorted(ids)
@@ -63,7 +64,7 @@ def _add(found: Granted, customer: int, access: CustomerAccess, windows: Mapping
         status = status_of(each.times, now)
         term = term_at(each.terms, now)
         if status in RUNNING and term is not None:
-            found.holdings[customer].append(_holding(access, each, term, is_trial=status == "trial", now=now))
+            found.holdings[customer].append(_holding(access, each, term, found.products, is_trial=status == "trial", now=now))
     row = Row("used", "Entitlements and usage", reverse("provisioning:customer", args=[access.customer_id]))
     given = set(metered_keys(access, now))
     for key in sorted(given | set(windows)):
@@ -73,12 +74,13 @@ def _add(found: Granted, customer: int, access: CustomerAccess, windows: Mapping
 
 
 def _holding(
-    access: CustomerAccess, subscription: SubscriptionFacts, term: TermFacts, *, is_trial: bool, now: datetime
-) -> Holding:
+    access: CustomerAccess, subscription: SubscriptionFacts, term: TermFacts, products: Mapping[str, str], *, is_trial: bool,
+    now: datetime,
+) -> Holding:  # fmt: skip
     add_ons = {offer.key: quantity for offer, quantity in term.add_ons if quantity}
     limits = {key: limit_of(each.limit, each.unlimited, each.revoked) for key, each in term.overrides.items()}
     seats = f", {number_words(term.seats)} seats" if term.seats is not None else ""
-    words = f"Subscription {subscription.key}: {term.plan.name}{seats}"
+    words = f"Subscription of {products.get(subscription.product) or subscription.product}: {term.plan.name}{seats}"
     row = Row("granted", words, reverse("provisioning:subscription", args=[subscription.key]))
     since = max(subscription.times.starts_at, subscription.times.converted_at or subscription.times.starts_at)
     return Holding(

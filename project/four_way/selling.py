@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from integrations.models import Entity, RecordLink
+from project.account_owners import names_of_deals
 from project.four_way.positions import Holding, Limit, Row, Waiting, number_words
 from provisioning.intent.result import CANCEL, SubscriptionIntent
 from provisioning.models import Provision
@@ -41,7 +42,9 @@ def read_sold(roots: Mapping[int, int], *, now: datetime) -> Sold:
     found, linked = Sold(), linked_accounts()
     rows = Provision.objects.filter(slot=Provision.Slot.CONTRACT).exclude(state=State.SKIPPED)
     rows = rows.filter(Q(flag="") | Q(flag="merged") | Q(flag_answer=KEPT)).order_by("pk")
+    called = names_of_deals(rows.filter(name="").values_list("org_id", "opportunity_id"))
     for row in rows.values(*COLUMNS).iterator(2_000):
+        row["name"] = row["name"] or called.get((row["org_id"], row["opportunity_id"]), "")
         number = row["customer_id"] or linked.get((row["org_id"], row["account_id"]))
         customer = roots.get(number, number) if number else None
         if row["state"] in OPEN:

@@ -17,6 +17,7 @@ from integrations.audit import address_of, record
 from integrations.exports import stream_csv
 from integrations.models import KnownFinding, SalesforceOrg
 from integrations.sorting import sort_of, sort_rows
+from project.account_owners import owners_of, words_of
 from project.four_way import audit, known, trend, winning
 from project.four_way.audit import LABELS, SEVERITIES, Finding
 from project.four_way.positions import RANK
@@ -30,7 +31,7 @@ COLUMNS = {
 WON_HEADER = (
     "connection", "opportunity_id", "name", "customer_id", "customer", "amount", "currency", "closed_on", "owner",
 )  # fmt: skip
-HEADER = ("severity", "kind", "customer_id", "customer", "what", "finding", "amount_per_month", "currency", "rows")
+HEADER = ("severity", "kind", "customer_id", "customer", "what", "finding", "amount_per_month", "currency", "rows", "owner")
 
 
 def _chosen(request: HttpRequest) -> dict[str, str]:
@@ -61,12 +62,16 @@ def four_way(request: HttpRequest) -> HttpResponse:
     others = audit.narrow(listed, **{**chosen, "kind": ""})
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     nights = trend.read_nights(kind=chosen["kind"])
+    owners = owners_of(each.customer for each in page.object_list if each.customer)
     context: dict[str, Any] = {
         "at": shown.at, "all": len(shown.findings), "is_known": is_known, "known_count": len(parts.known), "nights": nights,
         "totals": audit.total_by_kind(others),
         "chosen": chosen, "sort": sort,
         "kinds": LABELS, "severities": SEVERITIES, "page": page,
-        "lines": [(each, known.key_of(each), row) for each, row in _with_reasons(page.object_list, parts)],
+        "lines": [
+            (each, known.key_of(each), row, owners.get(each.customer or 0, ()))
+            for each, row in _with_reasons(page.object_list, parts)
+        ],
         "is_filtered": any(chosen.values()),
         "of_customer": next((each.customer_name for each in found), "") if chosen["customer"] else "",
     }  # fmt: skip
@@ -80,14 +85,15 @@ def four_way_csv(request: HttpRequest) -> HttpResponseBase:
     parts = known.split(audit.read_audit(now=timezone.now()).findings)
     found, _ = _found(request, [each for each, _ in parts.known] if request.GET.get("known") else parts.open)
     record("export.four_way_audit", actor=request.user, target="four-way audit", address=address_of(request))
-    return stream_csv("four-way-audit", HEADER, (_line(each) for each in found))
+    owners = owners_of(each.customer for each in found if each.customer)
+    return stream_csv("four-way-audit", HEADER, (_line(each, words_of(owners, each.customer)) for each in found))
 
 
-def _line(each: Finding) -> tuple[object, ...]:
+def _line(each: Finding, owner: str) -> tuple[object, ...]:
     rows = "; ".join(f"{row.side}: {row.words}" for row in each.rows)
     return (
         each.severity, each.kind, each.customer, each.customer_name, each.subject, each.sentence, each.amount, each.currency,
-        rows,
+        rows, owner,
     )  # fmt: skip
 
 

@@ -9,15 +9,15 @@ from project.needs_person.need import Need, Urgency, words_for
 
 
 def read(asker: Asker) -> list[Need]:
-    """Two statements."""
+    """No statement: settings and facts stand with the connections."""
     if not asker.may("operator", "analytics"):
         return []
-    found = [_of(each) for each in attention.facts_in_need(now=asker.now)]
+    found = [_of(each) for each in attention.facts_in_need(asker.orgs, now=asker.now)]
     found += [
         Need("analytics.nothing", "analytics", Urgency.TODAY, f"{each.org.name}: analytics was started and has no facts yet",
              reverse("analytics:set_up", kwargs={"org_id": each.org_id}), "See how far it is", since=each.started_at,
              connection=each.org.name)
-        for each in attention.never_computed(now=asker.now)
+        for each in attention.never_computed(asker.orgs, now=asker.now)
     ]  # fmt: skip
     return found
 
@@ -41,4 +41,4 @@ def _of(trouble: Trouble) -> Need:
     )  # fmt: skip
 
 
-SOURCES = (Source("analytics", read, 2),)
+SOURCES = (Source("analytics", read, 0),)

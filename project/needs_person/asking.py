@@ -32,8 +32,8 @@ class Asker:
 
     @cached_property
     def orgs(self) -> list[SalesforceOrg]:
-        """Every connection that is not gone, by name."""
-        return attention.connections()
+        """Every connection that is not gone, by name, with what the domains know of it."""
+        return attention.connections("provisioning_settings", "billing", "analytics_settings", "facts_state")
 
     @cached_property
     def locked(self) -> set[int]:

@@ -11,11 +11,11 @@ def read(asker: Asker) -> list[Need]:
     """One statement. The page of a key is in the back office, which only administrators open."""
     admin = asker.may("admin")
     keys = attention.ending_keys(owner=None if admin else asker.user, now=asker.now)
-    url = reverse("admin:integrations_apikey_changelist") if admin else reverse("api_docs")
+    url = reverse("admin:integrations_apikey_changelist") if admin else reverse("me")
     return [
         Need(
-            "keys.api", "access", Urgency.SOON, f"The API key {key.name} ends", url, "Make a new one" if admin else "Read how",
-            "What uses it gets 401 from then on. " + ("" if admin else "Ask an administrator for a new one."),
+            "keys.api", "access", Urgency.SOON, f"The API key {key.name} ends", url, "Make a new one",
+            "What uses it gets 401 from then on.",
             until=key.expiry_date, role="member",
         )
         for key in keys[:20]

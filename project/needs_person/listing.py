@@ -24,7 +24,7 @@ from project.needs_person import (
     provisioning,
 )
 from project.needs_person.asking import Asker, Source
-from project.needs_person.need import Heading, Need, grouped, in_order
+from project.needs_person.need import Heading, Need, from_plain, grouped, in_order, to_plain
 from project.needs_person.telling import read_alerts
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ PARTS = (
     configuration, keys,
 )  # fmt: skip
 SOURCES: tuple[Source, ...] = tuple(source for part in PARTS for source in part.SOURCES)
-KEPT, KEPT_SECONDS = "needs_person:1", 24 * 3600
+KEPT, KEPT_SECONDS = "needs_person:2", 24 * 3600
 OLD = timedelta(minutes=30)
 
 
@@ -65,7 +65,7 @@ def read_needs(asker: Asker) -> Listing:
     """Everything that this person can act on, the most urgent first. A fixed number of statements; a source that cannot be
     asked is named, the others are shown."""
     found, failed = _ask((each for each in SOURCES if not each.kept), asker)
-    counted: Counted | None = cache.get(KEPT)
+    counted = kept_count()
     if counted is not None and asker.may_somewhere:
         found += counted.needs
         failed += counted.failed
@@ -78,8 +78,19 @@ def read_needs(asker: Asker) -> Listing:
 def count_needs(*, now: datetime, at_once: bool = False) -> int:
     """Ask the sources that count large tables or the lake, and keep their answers. Returns how many needs there are."""
     found, failed = _ask((each for each in SOURCES if each.kept), Asker(None, now, at_once))
-    cache.set(KEPT, Counted(now, tuple(found), tuple(failed)), KEPT_SECONDS)
+    cache.set(KEPT, {"at": now.isoformat(), "needs": [to_plain(each) for each in found], "failed": failed}, KEPT_SECONDS)
     return len(found)
+
+
+def kept_count() -> Counted | None:
+    """What the worker kept; None when there is nothing, or when another release kept it in another shape."""
+    kept = cache.get(KEPT)
+    try:
+        return kept and Counted(
+            datetime.fromisoformat(kept["at"]), tuple(from_plain(each) for each in kept["needs"]), tuple(kept["failed"])
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def run_count() -> int:

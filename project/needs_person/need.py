@@ -1,9 +1,10 @@
 """One thing that needs a person, who may see it, and the order of all of them. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import Any
 
 
 class Urgency(IntEnum):
@@ -46,6 +47,24 @@ class Need:
     def tone(self) -> str:
         """Of the notice."""
         return "bad" if self.urgency == Urgency.NOW else "warn" if self.urgency == Urgency.TODAY else "quiet"
+
+
+def to_plain(need: Need) -> dict[str, object]:
+    """Of JSON types only, to be kept; without what is as it is by default."""
+    kept = {each.name: getattr(need, each.name) for each in fields(need) if getattr(need, each.name) != each.default}
+    return {name: _plain(value) for name, value in kept.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Urgency):
+        return int(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def from_plain(kept: Mapping[str, Any]) -> Need:
+    """What `to_plain` gave. Raises KeyError, TypeError or ValueError for what another release kept."""
+    moments = {name: datetime.fromisoformat(kept[name]) for name in ("since", "until") if kept.get(name)}
+    return Need(**{**kept, "urgency": Urgency(kept["urgency"]), **moments})
 
 
 LAST = datetime(9999, 1, 1, tzinfo=UTC)

@@ -1,11 +1,12 @@
 """What waits at the one door to Salesforce: questions of the guard, rows that only a person can cure, edits by people."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from integrations import attention
-from integrations.models import OutboxRow
+from integrations.models import OutboxRow, OutboxTarget
 from integrations.sync import guard
 from integrations.sync.outbox import kinds
 from project.needs_person.asking import Asker, Source
@@ -20,8 +21,11 @@ WHY = {
 
 
 def read(asker: Asker) -> list[Need]:
-    """Three statements: questions, rows, targets that stopped."""
-    return [*_questions(), *_rows(), *_paused()] if asker.may_somewhere else []
+    """Three statements: questions, rows, targets."""
+    if not asker.may_somewhere:
+        return []
+    targets = attention.outbox_targets()
+    return [*_questions(), *_rows(targets), *_paused(targets)]
 
 
 def read_edits(asker: Asker) -> list[Need]:
@@ -40,9 +44,9 @@ def _questions() -> list[Need]:
     return found
 
 
-def _rows() -> list[Need]:
+def _rows(targets: Sequence[OutboxTarget]) -> list[Need]:
     found, labels = [], {kind.name: (kind.label, kind.domain) for kind in kinds.every()}
-    for each in attention.stuck_rows()[:SHOWN]:
+    for each in attention.stuck_rows(targets)[:SHOWN]:
         label, domain = labels.get(each["kind"], (each["kind"], "outbox"))
         chosen = urlencode({name: each[name] for name in ("target", "state", "code") if each[name]})
         title = (
@@ -67,13 +71,13 @@ def _edits() -> list[Need]:
     ]  # fmt: skip
 
 
-def _paused() -> list[Need]:
+def _paused(targets: Sequence[OutboxTarget]) -> list[Need]:
     return [
         Need(
             "outbox.paused", "outbox", Urgency.NOW, f"{target.org.name}: writing to {target.object} has stopped",
             f"{reverse('integrations:outbox')}#targets", "Open", target.reason, connection=target.org.name,
         )
-        for target in attention.paused_targets()
+        for target in attention.paused_targets(targets)
     ]  # fmt: skip
 
 

@@ -16,10 +16,11 @@ NOT_NAMED = {"", "blocked", "stopped"}
 
 
 def read(asker: Asker) -> list[Need]:
-    """Four statements."""
+    """One statement."""
     if not asker.may("operator", "provisioning"):
         return []
-    return [*map(_deal, attention.deals_in_need()[:SHOWN]), *_write_backs(asker), *_orgs(asker)]
+    deals = attention.deals_in_need(now=asker.now)
+    return [*map(_deal, deals.waiting[:SHOWN]), *_write_backs(deals), *_orgs(asker)]
 
 
 def _deal(group: dict[str, Any]) -> Need:
@@ -43,7 +44,7 @@ def _deal(group: dict[str, Any]) -> Need:
                 group["n"], since, connection=group["connection"])  # fmt: skip
 
 
-def _write_backs(asker: Asker) -> list[Need]:
+def _write_backs(deals: attention.Deals) -> list[Need]:
     return [
         Need(
             "provisioning.write_back", "provisioning", Urgency.TODAY,
@@ -52,13 +53,13 @@ def _write_backs(asker: Asker) -> list[Need]:
             each["sentence"] or "Entitlements work; Salesforce does not know yet.", each["n"], each["since"],
             connection=each["connection"],
         )
-        for each in attention.late_write_backs(now=asker.now)
+        for each in deals.not_written_back
     ]  # fmt: skip
 
 
 def _orgs(asker: Asker) -> list[Need]:
     found = []
-    for each in attention.connections_in_need(now=asker.now):
+    for each in attention.connections_in_need(asker.orgs, now=asker.now):
         set_up = reverse("provisioning:set_up", kwargs={"org_id": each.org_id})
         if each.lacks:
             first = each.lacks[0] if isinstance(each.lacks[0], dict) else {}
@@ -95,4 +96,4 @@ def read_products(asker: Asker) -> list[Need]:
     return found
 
 
-SOURCES = (Source("provisioning", read, 4), Source("products", read_products, 60, kept=True))
+SOURCES = (Source("provisioning", read, 1), Source("products", read_products, 60, kept=True))

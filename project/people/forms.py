@@ -1,12 +1,13 @@
 """Forms of people: who they are, what they may do, and what everybody changes about themselves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
 
-from integrations.access import DOMAINS, ROLE_LABELS
+from integrations.access import DOMAINS, ROLE_LABELS, SCOPES
 from project.people.rights import GIVEN, Rights
 
 NARROWS = [("", "All roles"), *((role, ROLE_LABELS[role]) for role in reversed(GIVEN)), ("domain", "Admin of a domain")]
@@ -67,3 +68,18 @@ class OwnPasswordForm(PasswordChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["old_password"].widget.attrs.pop("autofocus", None)
+
+
+class OwnKeyForm(forms.Form):
+    """A new API key of one's own: what it is for, what it may, until when."""
+
+    name = forms.CharField(label="What it is for", max_length=50, help_text="Such as the program that will use it.")
+    days = forms.TypedChoiceField(
+        label="Ends after", coerce=int, initial=90,
+        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "a year")],
+    )  # fmt: skip
+    scopes = forms.MultipleChoiceField(label="May", widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, usable: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["scopes"].choices = [(each, f"{SCOPES[each]} ({each})") for each in usable]  # pyright: ignore

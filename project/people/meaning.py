@@ -3,7 +3,7 @@
 MEANING: tuple[tuple[str, str], ...] = (
     (
         "superadmin",
-        "Everything; alone makes admins, keeps API keys and secrets, and revokes all connections at once.",
+        "Everything; alone makes admins, keeps others' API keys and secrets, and revokes all connections at once.",
     ),
     ("admin", "All domains, connections and configuration; people below an admin."),
     ("operator", "Runs, repairs and sets up everything in every domain."),

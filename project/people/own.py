@@ -1,23 +1,25 @@
 """Everybody's own page: name, password, where one is signed in, keys that act in one's name."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordResetConfirmView
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse_lazy
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from integrations import audit
-from integrations.access import access
-from integrations.models import ApiKey
+from integrations.access import Refusal, access, may_change
+from integrations.fresh import ask_again, is_fresh
 from okr.models import License
-from project.people import changing
-from project.people.forms import NameForm, OwnPasswordForm
+from project.people import changing, own_keys
+from project.people.forms import NameForm, OwnKeyForm, OwnPasswordForm
 from project.people.meaning import MEANING
 
 
@@ -31,7 +33,7 @@ def me(request: HttpRequest) -> HttpResponse:
 def _show(request: HttpRequest, *, status: int = 200, **forms: Any) -> HttpResponse:
     user: Any = request.user
     now = timezone.now()
-    rights = changing.rights_of(user)
+    rights, usable = changing.rights_of(user), own_keys.usable_scopes(user)
     context = {
         "rights": rights, "meaning": dict(MEANING)[rights.role], "name_form": forms.get("name") or NameForm(instance=user),
         "password_form": forms.get("password") or OwnPasswordForm(user),
@@ -40,7 +42,9 @@ def _show(request: HttpRequest, *, status: int = 200, **forms: Any) -> HttpRespo
              "since": each.get_decoded().get("signed_in_at", "")}
             for each in changing.sessions_of(user, now=now)
         ],
-        "keys": ApiKey.objects.filter(owner=user, revoked=False).order_by("-created"),
+        "keys": [(key, [each for each in key.scopes if each not in usable]) for key in own_keys.keys_of(user, now=now)],
+        "key_form": (forms.get("key") or OwnKeyForm(usable=usable)) if may_change(user) else None,
+        "made": forms.get("made"),
         "seats": License.objects.filter(user=user).select_related("org"),
         "identities": user.salesforce_identities.all(),
     }  # fmt: skip
@@ -90,13 +94,38 @@ def me_sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("me")
 
 
+@never_cache
+@require_POST
+@access("member")
+def me_key_new(request: HttpRequest) -> HttpResponse:
+    """A key of one's own, shown once in the answer."""
+    user: Any = request.user
+    if not is_fresh(request):
+        return ask_again(request, reverse("me"))
+    now = timezone.now()
+    form = OwnKeyForm(request.POST, usable=own_keys.usable_scopes(user))
+    if not form.is_valid():
+        return _show(request, key=form, status=400)
+    data = form.cleaned_data
+    try:
+        made = own_keys.make_key(
+            user, name=data["name"], scopes=data["scopes"], expires=now + timedelta(days=data["days"]), now=now,
+            address=audit.address_of(request),
+        )  # fmt: skip
+    except Refusal as refusal:
+        form.add_error(None, refusal.message.removeprefix("name: ").removeprefix("scopes: "))
+        return _show(request, key=form, status=400)
+    return _show(request, made=made)
+
+
 @require_POST
 @access("viewer")
 def me_key_revoke(request: HttpRequest, prefix: str) -> HttpResponse:
     """One of one's own keys stops working at once."""
-    key = get_object_or_404(ApiKey, prefix=prefix, owner=request.user, revoked=False)
-    ApiKey.objects.filter(pk=key.pk).update(revoked=True)
-    audit.record("api_key.revoked", actor=request.user, target=key.prefix, address=audit.address_of(request))
+    user: Any = request.user
+    key = own_keys.revoke_key(user, prefix, address=audit.address_of(request))
+    if key is None:
+        raise Http404
     messages.success(request, f"The key {key.name} is revoked.")
     return redirect("me")
 

@@ -16,6 +16,7 @@ urlpatterns = [
     path("me/name/", own.me_name, name="me_name"),
     path("me/password/", own.me_password, name="me_password"),
     path("me/sign-out/", own.me_sign_out, name="me_sign_out"),
+    path("me/keys/new/", own.me_key_new, name="me_key_new"),
     path("me/keys/<str:prefix>/revoke/", own.me_key_revoke, name="me_key_revoke"),
     path("accounts/set-password/<str:uidb64>/<str:token>/", own.SetPassword.as_view(), name="set_password"),
 ]

@@ -24,6 +24,9 @@ DOMAIN: dict[str, str] = {name: "" if key in WHOLE else key for key, part in PAR
 FORMS: frozenset[str] = frozenset(name for part in PARTS.values() for name in getattr(part, "FORMS", ()))
 """Pages that are only there to change something: viewers do not even open them."""
 
+EACH_DOMAIN: frozenset[str] = frozenset(name for part in PARTS.values() for name in getattr(part, "EACH_DOMAIN", ()))
+"""Addresses that admins of any domain reach with an operator's rights; behind them only what is their domain's is theirs."""
+
 
 @dataclass(frozen=True)
 class Rights:
@@ -32,10 +35,11 @@ class Rights:
     role: str
     domains: tuple[str, ...] = ()
 
-    def reaches(self, needed: str, domain: str) -> bool:
-        """Whether the role is enough to look at what needs `needed` in `domain`."""
+    def reaches(self, needed: str, domain: str, *, each_domain: bool = False) -> bool:
+        """Whether the role is enough to look at what needs `needed` in `domain`, or in any domain of one's own."""
         own = "analyst" if self.role == "viewer" else self.role
-        if domain and domain in self.domains and ROLES.index(own) < ROLES.index("operator"):
+        is_own = bool(self.domains) if each_domain else domain in self.domains
+        if is_own and ROLES.index(own) < ROLES.index("operator"):
             own = "operator"
         return ROLES.index(own) >= ROLES.index(needed)
 
@@ -44,7 +48,7 @@ def allows(rights: Rights, name: str, method: str) -> bool:
     """What the table says about a request to the address called `name`. KeyError for an address that is not declared."""
     is_safe = method in SAFE_METHODS
     needed = PAGES[name] if name in PAGES else API[name][0 if is_safe else 1]
-    if not rights.reaches(needed, DOMAIN[name]):
+    if not rights.reaches(needed, DOMAIN[name], each_domain=name in EACH_DOMAIN):
         return False
     changes = not is_safe or name in FORMS
     return not (rights.role == "viewer" and changes and needed not in ("anonymous", "viewer"))

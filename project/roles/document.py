@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from integrations.access import DOMAIN_GROUPS, DOMAINS, GROUPS, ROLE_LABELS, ROLES
 from project.people.meaning import MEANING
-from project.roles import PARTS, WHOLE, Rights, allows
+from project.roles import EACH_DOMAIN, PARTS, WHOLE, Rights, allows
 
 TITLES = {
     "project": "The whole: home, customers, people, configuration",
@@ -24,6 +24,8 @@ RULES = """
   office. Their own name, password, sessions and chosen connection are theirs, and they can sign out.
 - An API key does what its scopes say, and never more than its owner may at that moment: who loses a role takes the rights of
   their keys with it.
+- Everybody from member on makes and revokes API keys of their own on their own page or through the API, with no scope that
+  their role could not use. Keys of others are the super admins'.
 - What belongs to somebody (an objective, a key result, a segment) is changed by its owner, or by people with more rights.
   Linking key results to reports needs a license besides.
 - People are managed at People. Admins give roles below their own; only super admins make admins and super admins. Nobody
@@ -33,7 +35,8 @@ RULES = """
   domain's tables; viewers at tables that name no people. Only super admins change anything there.
 
 In the tables, `all` means everything that the address offers, `read` that it is opened and nothing is sent to it; an empty cell
-is refused. An admin of a domain has the operator's column in the tables of that domain.
+is refused. An admin of a domain has the operator's column in the tables of that domain. They reach addresses with a `*`, too,
+with an operator's rights over what belongs to their domain: runs of its jobs.
 """
 
 
@@ -67,7 +70,7 @@ def _table(kind: str, names: list[str]) -> Iterator[str]:
     yield f"| {kind} | {' | '.join(ROLE_LABELS[role] for role in ROLES)} |"
     yield f"|---{'|---' * len(ROLES)}|"
     for name in names:
-        yield f"| `{name}` | {' | '.join(_cell(name, role) for role in ROLES)} |"
+        yield f"| `{name}`{' *' if name in EACH_DOMAIN else ''} | {' | '.join(_cell(name, role) for role in ROLES)} |"
 
 
 def _cell(name: str, role: str) -> str:

@@ -188,3 +188,9 @@ API: dict[str, tuple[str, str]] = {
     "end-user-explain": ("operator", "operator"),
     "explain-list": ("operator", "operator"),
 }
+EACH_DOMAIN = (
+    "integrations:run", "integrations:run_cancel", "integrations:run_progress", "integrations:run_retry",
+    "integrations:run_retry_rows", "integrations:run_rows_csv", "integrations:run_start", "integrations:runs",
+    "run-cancel", "run-detail", "run-list", "run-retry", "run-retry-rows", "run-rows",
+)  # fmt: skip
+"""Open to admins of any domain, for runs of the jobs of that domain."""

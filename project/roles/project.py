@@ -9,6 +9,7 @@ PAGES: dict[str, str] = {
     "readyz": "anonymous",
     "set_password": "anonymous",  # the link decides
     "me": "viewer",
+    "me_key_new": "member",
     "me_key_revoke": "viewer",
     "me_name": "viewer",
     "me_password": "viewer",
@@ -60,6 +61,8 @@ PAGES: dict[str, str] = {
     "person_rights": "admin",
 }
 API: dict[str, tuple[str, str]] = {
+    "own-key-detail": ("viewer", "member"),
+    "own-key-list": ("viewer", "member"),
     "person-deactivate": ("admin", "admin"),
     "person-detail": ("admin", "admin"),
     "person-link": ("admin", "admin"),

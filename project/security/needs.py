@@ -47,10 +47,11 @@ def _mirrored(org: SalesforceOrg) -> Iterator[Wish]:
     """What the mirror reads for the domains; fields that every mirror wants are readable with the object."""
     for need in mirror.needs_of(org).values():
         asking = ", ".join(need.domains)
-        yield Wish(need.object, "", LOOK, need.domains[0], f"Mirror, for {asking}")
+        yield Wish(need.object, "", LOOK, need.domains[0], f"Mirror, for {asking}", optional=need.is_optional)
         for name, domains in need.fields.items():
             if domains:
-                yield Wish(need.object, name, LOOK, domains[0].partition(".")[0], f"Mirror, for {', '.join(domains)}")
+                why, optional = f"Mirror, for {', '.join(domains)}", name.lower() in need.optional
+                yield Wish(need.object, name, LOOK, domains[0].partition(".")[0], why, optional=optional)
 
 
 def _registered(org: SalesforceOrg) -> Iterator[Wish]:

@@ -10,10 +10,8 @@ from integrations.salesforce.client import Client
 from integrations.salesforce.errors import (
     AuthError,
     InvalidField,
-    InvalidType,
     LimitReached,
-    NoAccess,
-    NotFound,
+    Refused,
     SalesforceError,
     UpstreamUnavailable,
 )
@@ -21,7 +19,6 @@ from integrations.salesforce.ids import is_id
 from integrations.salesforce.soql import equals, one_of
 from project.security.rights import JUDGED, FieldFact, Given, ObjectFact, Wish, object_fact
 
-Refused = (NoAccess, NotFound, InvalidType, InvalidField)
 FATAL = (AuthError, UpstreamUnavailable, LimitReached)
 OBJECT_VERBS = {
     "PermissionsRead": "read", "PermissionsCreate": "create", "PermissionsEdit": "edit", "PermissionsDelete": "delete",

@@ -1,9 +1,10 @@
 """The review of a connection: ask Salesforce, judge, store, remember since when, tell people of a new finding once."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -51,18 +52,51 @@ from project.security.rights import (
 
 log = structlog.get_logger(__name__)
 DOMAIN = "connection"
+FAILED = "review"  # the finding of a review that did not come to its end
 MOST_LINES = 3_000  # of the table that is kept; an org with more mapped fields has a page of another kind
 
 
 def run_daily() -> int:
-    """The timetable's call: every connected org, and the installation. Returns how many were reviewed."""
-    now = timezone.now()
-    review_installation(now=now)
-    done = 0
-    for org in SalesforceOrg.objects.filter(state=State.CONNECTED):
-        review_org(org, now=now)
-        done += 1
-    return done
+    """The timetable's call: every connected org, and the installation. Returns how many orgs were reviewed to the end."""
+    orgs = list(SalesforceOrg.objects.filter(state=State.CONNECTED))
+    return len(orgs) - sum(org is not None for org in review_each(orgs, now=timezone.now()))
+
+
+def review_each(orgs: Iterable[SalesforceOrg], *, now: datetime) -> list[SalesforceOrg | None]:
+    """Review this installation and `orgs`; returns those whose review failed unexpectedly (None = the installation).
+
+    What goes wrong with one does not stop the others (I-10): its page says so, and the log has the details. Only an org that
+    is connected is asked.
+    """
+    work: list[tuple[SalesforceOrg | None, Callable[[], SecurityReview]]] = [(None, partial(review_installation, now=now))]
+    work += [(org, partial(review_org, org, now=now, ask=org.state == State.CONNECTED)) for org in orgs]
+    return [org for org, review in work if not _guarded(org, review, now=now)]
+
+
+def _guarded(org: SalesforceOrg | None, review: Callable[[], SecurityReview], *, now: datetime) -> bool:
+    """Whether the review came to its end."""
+    try:
+        review()
+    except Exception as error:  # whatever it is, the other orgs are reviewed (I-10)
+        log.exception("security.review_failed", org=org.pk if org else None)
+        _note_failure(org, error, now=now)
+        return False
+    return True
+
+
+def _note_failure(org: SalesforceOrg | None, error: Exception, *, now: datetime) -> None:
+    """Say on the page that the latest review failed, beside what the one before found; that stands until it is looked at."""
+    finding = Finding(
+        FAILED, "Review", UNKNOWN, f"The review of {now:%Y-%m-%d %H:%M} UTC failed unexpectedly ({type(error).__name__}).",
+        why="What else is shown is from the review before; rights may have changed since.",
+        fix="Press “Check now”. If it fails again, the log has the details.",
+    )  # fmt: skip
+    with transaction.atomic():
+        review = SecurityReview.objects.filter(org=org).first() or SecurityReview(org=org, at=now)
+        kept = [Finding(**each) for each in review.body.get("findings", []) if each.get("key") != FAILED]
+        review.body = {**review.body, "findings": [asdict(each) for each in [finding, *kept]]}
+        review.verdict = verdict([finding, *kept])
+        review.save()
 
 
 def review_org(org: SalesforceOrg, *, now: datetime, ask: bool = True) -> SecurityReview:
@@ -241,6 +275,6 @@ def since_by_key(org: SalesforceOrg | None) -> dict[str, datetime]:
 
 
 __all__ = [
-    "BAD", "OK", "WARN", "certificate_end", "facts_of", "review_installation", "review_org", "rights_facts", "run_daily",
-    "since_by_key",
+    "BAD", "OK", "WARN", "certificate_end", "facts_of", "review_each", "review_installation", "review_org", "rights_facts",
+    "run_daily", "since_by_key",
 ]  # fmt: skip

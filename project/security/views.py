@@ -38,12 +38,14 @@ def overview(request: HttpRequest) -> HttpResponse:
 def check_all(request: HttpRequest) -> HttpResponse:
     """Review this installation and every connection that is connected."""
     now = timezone.now()
-    review.review_installation(now=now)
     orgs = list(SalesforceOrg.objects.all())
-    for org in orgs:
-        review.review_org(org, now=now, ask=org.state == State.CONNECTED)
-    audit.record("security.checked", target=f"{len(orgs)} connections", **_who(request))
-    messages.success(request, f"Checked {len(orgs)} connection{'' if len(orgs) == 1 else 's'}.")
+    failed = [org.name if org else "this installation" for org in review.review_each(orgs, now=now)]
+    after = {"failed": failed} if failed else None
+    audit.record("security.checked", target=f"{len(orgs)} connections", after=after, **_who(request))
+    if failed:
+        messages.error(request, f"The review of {', '.join(failed)} failed unexpectedly; the log has the details.")
+    else:
+        messages.success(request, f"Checked {len(orgs)} connection{'' if len(orgs) == 1 else 's'}.")
     return redirect("security")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.template.context import RequestContext
 
-from integrations.access import DOMAINS, Person, has_role
+from integrations.access import DOMAINS, Person, denial_somewhere, has_role
 from project.blocks import frame, key_results, lists, people, runs, salesforce, values
 
 register = template.Library()
@@ -23,6 +23,7 @@ class Place:
     label: str
     icon: str
     role: str = "member"
+    each_domain: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
             Place("/connections/", "Connections", "plug-zap"),
             Place("/mappings/", "Mappings", "arrow-left-right", "analyst"),
             Place("/outbox/", "Outbox", "inbox", "analyst"),
-            Place("/runs/", "Runs", "list-checks", "analyst"),
+            Place("/runs/", "Runs", "list-checks", "analyst", each_domain=True),
             Place("/mirror/", "Mirror", "database", "analyst"),
             Place("/budget/", "API budget", "gauge", "analyst"),
             Place("/configuration/", "Configuration", "settings-2", "admin"),
@@ -141,7 +142,8 @@ NAVIGATION: tuple[tuple[str, tuple[Place, ...]], ...] = (
 def is_open_to(user: Person, place: Place) -> bool:
     """Whether `user` may open the entry; an admin of a domain may open what operators may there."""
     domain = place.path.strip("/").partition("/")[0]
-    return has_role(user, place.role, domain if domain in DOMAINS else "")
+    is_own = place.each_domain and not denial_somewhere(user, place.role, changes=False)
+    return is_own or has_role(user, place.role, domain if domain in DOMAINS else "")
 
 
 @register.inclusion_tag("components/navigation.html", takes_context=True)

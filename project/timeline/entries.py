@@ -38,13 +38,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """`latest(n)`: the newest n as (at, key), newest first; `count()`: how many there are; `read(keys)`: their entries."""
+    """`latest(n)`: the newest n as (at, key), newest first; `count()`: how many there are; `read(keys)`: their entries.
+
+    `rows`: the query whose rows `count` counts, so that those of several sources can be counted at once; None without one.
+    """
 
     name: str
     kind: str
     latest: Callable[[int], Iterable[tuple[datetime, Any]]]
     count: Callable[[], int]
     read: Callable[[Sequence[Any]], Mapping[Any, Entry]]
+    rows: Any = None
 
 
 def read_page(sources: Sequence[Source], *, number: int, size: int) -> list[Entry]:

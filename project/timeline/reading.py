@@ -9,6 +9,7 @@ from analytics.queries import CustomerFacts
 from integrations.access import Person, has_role
 from integrations.lake.failures import EngineError
 from integrations.models import Customer
+from integrations.queries import count_each
 from project.customer_sides import revenue_of
 from project.timeline.entries import Entry, Source, count, read_page
 from project.timeline.lake import nps_entries, revenue_entries
@@ -26,7 +27,8 @@ class Timeline:
     user: Person
 
     def __len__(self) -> int:
-        return count(self.sources)
+        together = {each.name: each.rows for each in self.sources if each.rows is not None}
+        return sum(count_each(together).values()) + count(each for each in self.sources if each.rows is None)
 
     def __getitem__(self, part: slice) -> list[Entry]:
         start, stop = part.start or 0, part.stop or 0

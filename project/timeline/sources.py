@@ -44,7 +44,7 @@ def of_rows(name: str, kind: str, rows: QuerySet[Any], at: Any, read: Reader, *,
             return {}
         return {each.pk: read(each) for each in dated.filter(pk__in=keys).select_related(*related)}
 
-    return Source(name, kind, latest, dated.count, read_all)
+    return Source(name, kind, latest, dated.count, read_all, dated)
 
 
 def of_list(name: str, kind: str, entries: Sequence[Entry]) -> Source:

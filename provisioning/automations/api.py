@@ -215,7 +215,7 @@ class AutomationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(request=CopyIn, responses={201: AutomationSerializer})
     @action(detail=True, methods=["post"])
     def copy(self, request: Request, pk: str | None = None) -> Response:
-        """An inactive copy (ST-37)."""
+        """An inactive copy."""  # ST-37
         given = CopyIn(data=request.data)
         given.is_valid(raise_exception=True)
         made = _or_errors(
@@ -228,7 +228,7 @@ class AutomationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(request=ActivateIn, responses=AutomationSerializer)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: str | None = None) -> Response:
-        """Let it answer to deals; 409 names the one that could answer to the same deal (ST-38)."""
+        """Let it answer to deals; 409 names the one that could answer to the same deal."""  # ST-38
         row, given = self.get_object(), ActivateIn(data=request.data)
         given.is_valid(raise_exception=True)
         made = authoring.activate(

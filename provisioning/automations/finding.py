@@ -51,7 +51,8 @@ def automations_of(org: SalesforceOrg, *, now: datetime) -> Automations:
 
 def active_ones(org: SalesforceOrg, *, now: datetime) -> list[Automation]:
     """Those that answer to deals."""
-    return list(automations_of(org, now=now).filter(is_active=True))
+    rows = list(Automation.objects.filter(org=org).order_by("trigger", "name")) or list(automations_of(org, now=now))
+    return [each for each in rows if each.is_active]
 
 
 def find_automation(org: SalesforceOrg, deal: Deal, *, now: datetime, previous: Previous | None = None) -> Automation | None:

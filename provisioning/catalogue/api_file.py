@@ -40,8 +40,8 @@ class YamlRenderer(BaseRenderer):
     media_type, format, charset = "application/yaml", "yaml", "utf-8"
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
-        """Text as it is; anything else (an error) as JSON."""
-        return data.encode() if isinstance(data, str) else JSONRenderer().render(data)
+        """The text as it is."""
+        return str(data).encode()
 
 
 @extend_schema(tags=["catalogue"])
@@ -50,18 +50,24 @@ class CatalogueFileViewSet(viewsets.GenericViewSet):
 
     scope, role, write_role = "provisioning", "member", "operator"
     parser_classes = [YamlParser, PlainYamlParser]
-    renderer_classes = [JSONRenderer, YamlRenderer]
+    renderer_classes = [YamlRenderer, JSONRenderer]
     filter_backends: list[Any] = []
     pagination_class = None
     queryset = Product.objects.none()
 
-    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Only the file itself is YAML: what a file would change, and refusals, are JSON."""
+        made = super().finalize_response(request, response, *args, **kwargs)
+        if not isinstance(made.data, str):
+            made.accepted_renderer, made.accepted_media_type = JSONRenderer(), JSONRenderer.media_type  # type: ignore[attr-defined]
+        return made
+
+    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR, (200, "application/json"): OpenApiTypes.OBJECT})
     def list(self, request: Request) -> Response:
-        """Everything, as `application/yaml`."""
+        """Everything as `application/yaml`; the same as JSON for a request that accepts only that."""
         audit.record("export.catalogue", actor=request.user, target="catalogue.yaml")
-        response = Response(files.dump())
-        response.accepted_renderer, response.accepted_media_type = YamlRenderer(), YamlRenderer.media_type  # type: ignore[attr-defined]
-        return response
+        chosen = request.accepted_renderer  # type: ignore[attr-defined]
+        return Response(files.dump() if isinstance(chosen, YamlRenderer) else files.as_body())
 
     @extend_schema(parameters=[DRY], request={"application/yaml": OpenApiTypes.STR}, responses=OpenApiTypes.OBJECT)
     def create(self, request: Request) -> Response:

@@ -68,6 +68,11 @@ class _Undo(Exception):
 
 
 def dump() -> str:
+    """The whole catalogue as YAML."""
+    return yaml_text.write(as_body())
+
+
+def as_body() -> dict[str, Any]:
     """The whole catalogue. Entries and lines are in the order of their ids, so that two files can be compared."""
     offers = list(Offer.objects.select_related("product").order_by("key"))
     body: dict[str, Any] = {
@@ -79,7 +84,7 @@ def dump() -> str:
     drafts = {each.offer_id: each for each in finding.versions_with_contents().filter(published_at=None)}
     for section, kind in (("plans", checking.PLAN), ("addons", checking.ADDON)):
         body[section] = [_offer(each, latest, drafts) for each in offers if each.kind == kind]
-    return yaml_text.write(body)
+    return body
 
 
 def _entry(entry: Any) -> dict[str, Any]:

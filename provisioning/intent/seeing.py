@@ -13,7 +13,7 @@ from django.core.cache import cache
 from integrations.models import SalesforceOrg
 from integrations.salesforce.client import Client
 from integrations.salesforce.describe import FieldInfo, ObjectInfo
-from integrations.salesforce.errors import InvalidField, InvalidType, NoAccess, NotFound
+from integrations.salesforce.errors import InvalidType, NoAccess, NotFound, Refused
 from integrations.salesforce.soql import select
 from integrations.sync.mirror import describing
 
@@ -97,7 +97,7 @@ class Sight:
     def _quotes_answer(self) -> bool:
         try:
             self.client.query_all(select(QUOTE, ["Id"], limit=1))
-        except (InvalidType, InvalidField, NotFound, NoAccess):
+        except Refused:
             return False
         return True
 

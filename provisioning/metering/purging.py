@@ -16,7 +16,6 @@ from provisioning.entitlements.deciding import CustomerAccess
 from provisioning.entitlements.windows import EPOCH
 from provisioning.models import Feature, UsageReport, UsageWindow
 
-KEEP_DAYS = 400
 LONGEST_WINDOW = timedelta(days=366)
 CUSTOMERS, ROWS = 200, 5_000  # at once
 MOST = 500_000  # rows of one pass; the next day goes on
@@ -25,7 +24,7 @@ SECONDS = 200.0  # of one pass: the queue gives a task 300
 
 def kept_days() -> int:
     """For how many days usage is kept: the setting USAGE_DAYS."""
-    return int(getattr(settings, "USAGE_DAYS", KEEP_DAYS))
+    return settings.USAGE_DAYS
 
 
 def purge(*, now: datetime) -> int:

@@ -14,17 +14,17 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='delivery',
             name='message_id',
-            field=models.CharField(blank=True, default='', help_text="The sender's id of a signed call that was taken: taken once (S-081).", max_length=80),
+            field=models.CharField(blank=True, default='', help_text="The sender's id of a signed call that was taken: taken once.", max_length=80),
         ),
         migrations.AddField(
             model_name='provisioningsettings',
             name='require_signature',
-            field=models.BooleanField(default=False, help_text='Refuse calls that present the key itself instead of a signature (S-081).'),
+            field=models.BooleanField(default=False, help_text='Refuse calls that present the key itself instead of a signature.'),
         ),
         migrations.AddField(
             model_name='provisioningsettings',
             name='signing_keys',
-            field=models.BinaryField(default=b'', help_text='Both keys, sealed: what signed calls are checked with (S-080).'),
+            field=models.BinaryField(default=b'', help_text='Both keys, sealed: what signed calls are checked with.'),
         ),
         migrations.AlterField(
             model_name='automation',

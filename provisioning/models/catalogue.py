@@ -91,7 +91,7 @@ class OfferVersion(models.Model):
     entitlements: "models.Manager[OfferEntitlement]"
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField(default=0, help_text="1, 2, 3 ... within the offer; 0 while it is a draft.")
-    per_seat = models.BooleanField(default=False, help_text="The quantity of a plan line is its number of seats (ST-D6).")
+    per_seat = models.BooleanField(default=False, help_text="The quantity of a plan line is its number of seats.")
     trial_days = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Length of a trial of this plan.")
     price = ExactDecimalField(null=True, blank=True, help_text="For one period, information only.")
     currency = models.CharField(max_length=3, blank=True)
@@ -155,7 +155,7 @@ class ProductMapping(models.Model):
     name = models.CharField(max_length=255, blank=True)
     type = models.CharField(max_length=11, choices=Type.choices, default=Type.NONE, blank=True)
     ref = models.CharField(max_length=KEY_LENGTH, blank=True, help_text="plan-..., addon-... or feature-...; empty = cleared.")
-    unlimited = models.BooleanField(default=False, help_text="The feature without limit (ST-D6).")
+    unlimited = models.BooleanField(default=False, help_text="The feature without limit.")
     wanted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     wanted_at = models.DateTimeField(default=timezone.now)
     written_at = models.DateTimeField(null=True, blank=True, help_text="Empty = waits.")

@@ -39,19 +39,17 @@ class ProvisioningSettings(models.Model):
     uses_cpq = models.BooleanField(null=True, help_text="Whether the org has CPQ; empty = not looked yet.")
     lacks = models.JSONField(default=list, blank=True, help_text="What the last check missed in the org.")
     checked_at = models.DateTimeField(null=True, blank=True)
-    callout_key_digest = models.CharField(
-        max_length=64, blank=True, help_text="Of the key that the org's flow presents (ST-16)."
-    )
+    callout_key_digest = models.CharField(max_length=64, blank=True, help_text="Of the key that the org's flow presents.")
     callout_key_prefix = models.CharField(max_length=12, blank=True, db_index=True)
     callout_key_made_at = models.DateTimeField(null=True, blank=True)
-    old_key_digest = models.CharField(max_length=64, blank=True, help_text="Of the key before the last rotation (S-082).")
+    old_key_digest = models.CharField(max_length=64, blank=True, help_text="Of the key before the last rotation.")
     old_key_prefix = models.CharField(max_length=12, blank=True, db_index=True)
     old_key_until = models.DateTimeField(null=True, blank=True, help_text="The old key is accepted until then.")
     signing_keys = models.BinaryField(
-        default=b"", editable=False, help_text="Both keys, sealed: what signed calls are checked with (S-080)."
+        default=b"", editable=False, help_text="Both keys, sealed: what signed calls are checked with."
     )
     require_signature = models.BooleanField(
-        default=False, help_text="Refuse calls that present the key itself instead of a signature (S-081)."
+        default=False, help_text="Refuse calls that present the key itself instead of a signature."
     )
     last_callout_at = models.DateTimeField(null=True, blank=True)
     watching_since = models.DateTimeField(
@@ -60,7 +58,7 @@ class ProvisioningSettings(models.Model):
     poll_trouble = models.CharField(max_length=255, blank=True, help_text="Why the last poll could not ask, for a person.")
     polled_until = models.DateTimeField(null=True, blank=True, help_text="SystemModstamp of opportunities seen by the poll.")
     polled_at = models.DateTimeField(null=True, blank=True)
-    removed_at = models.DateTimeField(null=True, blank=True, help_text="The integration was removed (ST-D16).")
+    removed_at = models.DateTimeField(null=True, blank=True, help_text="The integration was removed.")
 
     class Meta:
         verbose_name = verbose_name_plural = "provisioning settings"
@@ -88,10 +86,10 @@ class Automation(models.Model):
     conditions = models.JSONField(default=list, blank=True, help_text="[{field, operator, value}], all must hold.")
     callout = models.JSONField(
         default=dict, blank=True,
-        help_text="{} = none; url, method, headers, body, paths to customer and subscription ids (ST-35, ST-36).",
+        help_text="{} = none; url, method, headers, body, paths to customer and subscription ids.",
     )  # fmt: skip
     callout_secrets = models.BinaryField(default=b"", help_text="Sealed values of secret headers.")
-    write_back = models.BooleanField(default=True, help_text="Write ids and addresses to account and opportunity (ST-33).")
+    write_back = models.BooleanField(default=True, help_text="Write ids and addresses to account and opportunity.")
     trial_days = models.PositiveSmallIntegerField(null=True, blank=True)
     is_active = models.BooleanField(default=False)
     is_template = models.BooleanField(default=False, help_text="Ships with Causeway; copied, not edited.")
@@ -155,7 +153,7 @@ class Provision(models.Model):
     intent = models.JSONField(default=dict, blank=True, help_text="What is to be there afterwards.")
     result = models.JSONField(default=dict, blank=True, help_text="customer_id, subscription_ids, urls, ids of the callout.")
     customer = models.ForeignKey(Customer, null=True, blank=True, on_delete=models.SET_NULL, related_name="provisions")
-    flag = models.CharField(max_length=20, blank=True, help_text="reopened, lost, deleted (ST-D13) or merged (ST-D8).")
+    flag = models.CharField(max_length=20, blank=True, help_text="reopened, lost, deleted or merged.")
     flag_answer = models.CharField(max_length=20, blank=True)
     flagged_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(null=True, blank=True, help_text="SystemModstamp of the deal as it was judged.")
@@ -228,7 +226,7 @@ class Delivery(models.Model):
     milliseconds = models.PositiveIntegerField(default=0)
     received_at = models.DateTimeField(default=timezone.now, db_index=True)
     message_id = models.CharField(
-        max_length=80, blank=True, default="", help_text="The sender's id of a signed call that was taken: taken once (S-081)."
+        max_length=80, blank=True, default="", help_text="The sender's id of a signed call that was taken: taken once."
     )
 
     class Meta:

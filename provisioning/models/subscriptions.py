@@ -29,7 +29,7 @@ class Subscription(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="subscriptions")
     running_key = models.CharField(
         max_length=60, null=True, blank=True, unique=True,
-        help_text="customer:product while it runs or will run: the database refuses a second one (ST-D12).",
+        help_text="customer:product while it runs or will run: the database refuses a second one.",
     )  # fmt: skip
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty = open.")

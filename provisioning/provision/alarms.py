@@ -29,6 +29,19 @@ def tell(provision: Provision, *, now: datetime) -> None:
         recover(provision, now=now)
 
 
+def tell_granted(provision: Provision, *, now: datetime) -> None:
+    """News: a won deal gave or changed subscriptions."""
+    org, customer = provision.org, provision.customer
+    given = ", ".join(str(each) for each in provision.result.get("subscription_ids") or ())
+    if not given:
+        return
+    alerts.raise_alert(
+        f"{DOMAIN}:granted:{provision.pk}", code="granted", severity="warning", org=org, now=now,
+        url=reverse("provisioning:provision", kwargs={"pk": provision.pk}), title=f"{org.name}: {provision} is provisioned",
+        body=f"{customer or provision.account_name or 'The customer'} has what the deal sold: subscription {given}.",
+    )  # fmt: skip
+
+
 def recover(provision: Provision, *, now: datetime) -> None:
     """The deal needs nobody any more."""
     if alerts.recover_alert(key_of(provision), now=now, note=f"{provision}: nothing is left to do."):

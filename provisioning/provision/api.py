@@ -123,7 +123,7 @@ class ProvisionViewSet(viewsets.GenericViewSet):
     @extend_schema(request=StepGiven, responses=ONE)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str = "") -> Response:
-        """Try again at the step where it stands (ST-D9, ST-D10); 409 when there is nothing to resume."""
+        """Try again at the step where it stands; 409 when there is nothing to resume."""  # ST-D9, ST-D10
         given = StepGiven(data=request.data)
         given.is_valid(raise_exception=True)
         found, now = self._find(pk), timezone.now()
@@ -136,7 +136,7 @@ class ProvisionViewSet(viewsets.GenericViewSet):
     @extend_schema(request=AnswerGiven, responses=ONE)
     @action(detail=True, methods=["post"])
     def answer(self, request: Request, pk: str = "") -> Response:
-        """Decide about a deal that was reopened, lost or deleted after it was won (ST-D13)."""
+        """Decide about a deal that was reopened, lost or deleted after it was won."""  # ST-D13
         given = AnswerGiven(data=request.data)
         given.is_valid(raise_exception=True)
         flags.answer(self._find(pk), given.validated_data["answer"], actor=request.user, now=timezone.now())

@@ -16,6 +16,7 @@ from provisioning.models import Automation, Delivery, Provision, ProvisioningSet
 from provisioning.provision import claims, saying, turns
 from provisioning.provision.flags import MERGED
 from provisioning.provision.places import account_fields, opportunity_fields
+from provisioning.subscriptions.naming import sold_names
 
 State = Provision.State
 NEEDS = "needs"  # a person
@@ -199,8 +200,15 @@ def _said(provision: Provision, row: ProvisionStep, written: list[str]) -> str:
     words = saying.said_of(
         row.name, skipped=skipped, intent=provision.intent, result=provision.result, detail=row.detail,
         zone=str(provision.facts.get("time_zone") or "UTC"), written=written,
+        names=_sold(provision) if row.name == turns.SUBSCRIPTION else None,
     )  # fmt: skip
     return f"{words} {row.sentence}".strip()
+
+
+def _sold(provision: Provision) -> dict[str, str]:
+    """What the catalogue calls the products and plans of a deal."""
+    steps = provision.intent.get("subscriptions") or []
+    return sold_names([each["product"] for each in steps], [each["terms"]["plan"] for each in steps])
 
 
 def resumable(provision: Provision, *, now: datetime) -> str:

@@ -14,11 +14,12 @@ PLAIN: Mapping[str, str] = {"callout": "This automation sends no request.", "wri
 
 def said_of(
     name: str, *, skipped: bool, intent: Mapping[str, Any], result: Mapping[str, Any], detail: Mapping[str, Any],
-    zone: str = "", written: Sequence[str] = (),
+    zone: str = "", written: Sequence[str] = (), names: Mapping[str, str] | None = None,
 ) -> str:  # fmt: skip
     """The sentence of a step that is done or was not needed.
 
-    `zone`: the org's time zone, whose days are named. `written`: the records that got ids and addresses.
+    `zone`: the org's time zone, whose days are named. `written`: the records that got ids and addresses. `names`: what the
+    catalogue calls products and plans, by key.
     """
     if skipped:
         return PLAIN.get(name, "")
@@ -31,7 +32,7 @@ def said_of(
     asked = Intent.from_dict(intent)
     tell: Mapping[str, Callable[[], str]] = {
         "compile": lambda: _compiled(asked), "customer": lambda: _customer(detail),
-        "subscription": lambda: _subscribed(asked, result.get("subscription_ids") or [], zone),
+        "subscription": lambda: _subscribed(asked, result.get("subscription_ids") or [], zone, names or {}),
     }  # fmt: skip
     return tell[name]() if name in tell else ""
 
@@ -58,21 +59,26 @@ def _customer(detail: Mapping[str, Any]) -> str:
     return "Customer created and linked with the account." if detail["created"] else "The customer is known; nothing to create."
 
 
-def _subscribed(intent: Intent, keys: Sequence[str], zone: str) -> str:
-    return " ".join(_told(step, key, zone) for step, key in zip(intent.subscriptions, keys, strict=False))
+def _subscribed(intent: Intent, keys: Sequence[str], zone: str, names: Mapping[str, str]) -> str:
+    return " ".join(_told(step, zone, names) for step, _ in zip(intent.subscriptions, keys, strict=False))
 
 
-def _told(step: SubscriptionIntent, key: str, zone: str) -> str:
+def _told(step: SubscriptionIntent, zone: str, names: Mapping[str, str]) -> str:
+    what = f"of {_name(step.product, names)}: {_name(step.terms.plan, names)}"
     start, end = _day(step.starts_at, zone), _day(step.ends_at, zone) if step.ends_at else ""
     until = f" and ends {end}" if end else ""
     if step.action == START and step.trial_ends_at is not None:
-        return f"Trial {key} until {_day(step.trial_ends_at, zone)}."
+        return f"Trial {what} until {_day(step.trial_ends_at, zone)}."
     told = {
-        START: f"Subscription {key} starts {start}{until}.", CONVERT: f"Trial {key} becomes paid {start}{until}.",
-        AMEND: f"Subscription {key} changes {start}.", RENEW: f"Subscription {key} is renewed from {start}{until}.",
-        CANCEL: f"Subscription {key} ends {start}.",
+        START: f"Subscription {what} starts {start}{until}.", CONVERT: f"Trial {what} becomes paid {start}{until}.",
+        AMEND: f"Subscription {what} changes {start}.", RENEW: f"Subscription {what} is renewed from {start}{until}.",
+        CANCEL: f"Subscription {what} ends {start}.",
     }  # fmt: skip
     return told.get(step.action, "")
+
+
+def _name(key: str, names: Mapping[str, str]) -> str:
+    return names.get(key) or key
 
 
 def _day(at: datetime, zone: str) -> str:

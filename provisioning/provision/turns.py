@@ -9,7 +9,7 @@ from integrations import audit
 from integrations.sync import retrying
 from provisioning.intent.deal import Deal
 from provisioning.models import Provision, ProvisioningSettings, ProvisionStep
-from provisioning.provision import claims
+from provisioning.provision import alarms, claims
 
 if TYPE_CHECKING:
     from provisioning.provision.judging import Choice
@@ -108,15 +108,16 @@ def settle_alone(work: Work, state: str, *, code: str = "", sentence: str = "", 
 def finish(work: Work) -> None:
     settle(work, State.DONE, fields=columns_of(work.provision))
     if work.provision.result.get("subscription_ids"):
-        note_granted(work.provision)
+        note_granted(work.provision, now=work.now)
 
 
-def note_granted(provision: Provision) -> None:
+def note_granted(provision: Provision, *, now: datetime) -> None:
     """The one audit entry of a provision (S-110), written by the step after the grant: entries queue up for their chain."""
     result = provision.result
     after = {name: result.get(name) for name in ("customer_id", "subscription_ids")}
     about = {"opportunity": provision.opportunity_id, "kind": provision.kind, "source": provision.source}
     audit.record("provision.granted", target=f"provision {provision.pk}", after={**about, **after})
+    alarms.tell_granted(provision, now=now)
 
 
 def columns_of(provision: Provision) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def _step(provision: Provision, state: str, code: str, sentence: str, *, now: da
     row.started_at, row.ended_at = row.started_at or now, now
     row.save(update_fields=["state", "reason_code", "sentence", "attempts", "started_at", "ended_at"])
     if row.attempts == 1:
-        turns.note_granted(provision)
+        turns.note_granted(provision, now=now)
     return row.attempts
 
 

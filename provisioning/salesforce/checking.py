@@ -15,7 +15,7 @@ from integrations.orgs.connect import client_for
 from integrations.salesforce import credentials, flows, metadata
 from integrations.salesforce.client import Client
 from integrations.salesforce.describe import FieldInfo, ObjectInfo
-from integrations.salesforce.errors import InvalidField, InvalidType, NoAccess, NotFound
+from integrations.salesforce.errors import InvalidType, NotFound, Refused
 from integrations.salesforce.metadata_xml import Values, as_dicts, text_of
 from integrations.salesforce.soql import equals
 from integrations.sync.fields import granting
@@ -32,7 +32,6 @@ KINDS = {"type": ("picklist", "string"), "unlimited": ("boolean",)}
 OPTIONAL = ("unlimited", "opportunity_id", "opportunity_url", "account_url")
 TEXTS = ("string", "url", "textarea", "picklist")
 MOST_FLOWS, SHOWN = 400, 5
-Refused = (NoAccess, NotFound, InvalidType, InvalidField)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ class SubscriptionViewSet(viewsets.GenericViewSet):
 
     @extend_schema(request=StartGiven, responses={201: ANSWER})
     def create(self, request: Request) -> Response:
-        """Begin a subscription by hand, for a self-service sale (ST-04). Refused while one of the product runs."""
+        """Begin a subscription by hand, for a self-service sale. Refused while one of the product runs."""  # ST-04
         given = self._read(StartGiven)
         values, parts, now = given.validated_data, given.parts(), timezone.now()
         terms = TermsSpec(values["plan"], parts["seats"], tuple(parts["add_ons"] or ()), tuple(parts["overrides"] or ()))
@@ -190,7 +190,7 @@ class SubscriptionViewSet(viewsets.GenericViewSet):
     @extend_schema(request=AmendGiven, responses=ANSWER)
     @action(detail=True, methods=["post"])
     def amend(self, request: Request, key: str = "") -> Response:
-        """Change what it gives from an instant on (ST-D12)."""
+        """Change what it gives from an instant on."""  # ST-D12
         given, now = self._read(AmendGiven), timezone.now()
         at = given.validated_data.get("effective_at") or now
         return self._told(changes.amend(self.get_object(), **given.parts(), effective_at=at, actor=request.user, now=now))

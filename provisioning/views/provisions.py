@@ -17,6 +17,7 @@ from integrations.sync import runs
 from provisioning.first_steps import steps_of
 from provisioning.models import Provision, ProvisioningSettings
 from provisioning.provision import advancing, flags, poll, queries, steps, write_back
+from provisioning.subscriptions.naming import name_subscriptions
 
 PAGE = 50
 STOP_POLLING = 286  # htmx: what is shown is final
@@ -83,9 +84,15 @@ def _context(provision: Provision) -> dict[str, Any]:
         "answer_words": queries.ANSWERS.get(provision.flag_answer, provision.flag_answer),
         "flag": queries.FLAGS.get(provision.flag, ""),
         "answers": queries.may_answer(provision), "again": queries.may_ask_again(provision), "lines": _lines(provision),
-        "subscriptions": list(zip(provision.result.get("subscription_ids", []), provision.result.get("subscription_urls", []),
-                                  strict=False)),
+        "subscriptions": _subscriptions(provision),
     }  # fmt: skip
+
+
+def _subscriptions(provision: Provision) -> list[tuple[str, str]]:
+    """Key and name of what the deal gave; the key stands for one that is gone."""
+    keys = provision.result.get("subscription_ids") or []
+    named = name_subscriptions(keys, now=timezone.now())
+    return [(key, named[key].words if key in named else key) for key in keys]
 
 
 def _lines(provision: Provision) -> list[dict[str, Any]]:

@@ -312,3 +312,12 @@ def test_the_back_office_lists_analyses_and_results(client, cast, done):
     for path in ("analysis/", f"analysis/{done.analysis_id}/change/", "result/", f"result/{done.pk}/change/"):
         assert client.get(f"/admin/analytics/{path}").status_code == 200, path
     assert "Customers by attribute" not in text_of(client.get(f"/admin/analytics/result/{done.pk}/change/"))
+
+
+def test_l_10_the_overview_asks_no_more_for_more_saved_analyses(client, cast, org, done, django_assert_max_num_queries):
+    for number in range(20):
+        Analysis.objects.create(org=org, kind=KIND.name, owner=cast.ana, name=f"Saved {number}", digest=f"{number}")
+    client.force_login(cast.ana)
+    with django_assert_max_num_queries(30):
+        page = text_of(client.get("/analytics/"))
+    assert "Saved 19" in page

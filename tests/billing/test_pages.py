@@ -6,9 +6,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from billing.models import AccountLink, BillableMetric, BillingCustomer, CreditGrant, Invoice, Plan, Price
+from billing.models import AccountLink, BillableMetric, BillingCustomer, BillingSettings, CreditGrant, Invoice, Plan, Price
 from billing.preflight import settings_of
+from billing.queries import places
 from billing.saving import save_rows
+from integrations.models import SalesforceOrg
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +54,24 @@ def test_every_page_opens_for_an_operator_and_escapes_names(client, cast, record
         text = b"".join(answer.streaming_content) if answer.streaming else answer.content
         assert answer.status_code == 200, path
         assert b"Acme <b>" not in text or path.endswith(".csv"), path
+
+
+def test_l_10_the_overview_asks_no_more_for_more_connections(client, cast, records, django_assert_max_num_queries):
+    client.force_login(cast.olga)
+    BillingSettings.objects.update_or_create(org=records, defaults={"scope": BillingSettings.Scope.ALL})
+    for number in range(5):
+        org = SalesforceOrg.objects.create(name=f"Org {number}", state="connected")
+        BillingSettings.objects.create(org=org, scope=BillingSettings.Scope.LINKED, prefix_known=True)
+    acme = BillingCustomer.objects.get(key="acme")
+    AccountLink.objects.create(customer=acme, org=org, account_id="001dM0000000001QAA")
+    with django_assert_max_num_queries(15):
+        client.get("/billing/")
+    shown = {each.org.pk: each for each in places(None)}
+    cards = {card.object.key: card for card in shown[org.pk].cards}
+    assert (cards["customers"].records, cards["customers"].wanted, shown[org.pk].unlinked) == (2, 1, 1)
+    assert (cards["line-items"].records, cards["line-items"].wanted) == (1, 1)
+    whole = {card.object.key: card.wanted for card in shown[records.pk].cards}
+    assert (whole["customers"], whole["invoices"], shown[records.pk].unlinked) == (2, 1, 2)
 
 
 def test_empty_pages_say_what_to_do(client, cast):

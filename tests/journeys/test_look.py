@@ -19,7 +19,11 @@ pytestmark = pytest.mark.xdist_group("browser")
 def findings(page: Page) -> list[str]:
     """Serious and critical accessibility findings, and whether the page is wider than the window."""
     violations = Axe().run(page).response["violations"]
-    found = [f"{each['id']}: {each['nodes'][0]['html'][:120]}" for each in violations if each["impact"] in SERIOUS]
+    found = [
+        f"{each['id']}: {each['nodes'][0]['html'][:120]} {each['nodes'][0].get('failureSummary', '')}"
+        for each in violations
+        if each["impact"] in SERIOUS
+    ]
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return found + ([f"{wider} px too wide"] if wider > 0 else [])
 

@@ -5,9 +5,11 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from integrations import alerts, hooks
+from integrations.alert_rules import saving
 from integrations.api_keys import create_key
 from integrations.models import (
     Alert,
@@ -237,6 +239,32 @@ def test_a_watch_is_made_on_the_page(ada):
     assert ada.post(url("run_watch", watch.pk), {**form, "number": "0"}).status_code == 400
     ada.post(url("run_watch_delete", watch.pk))
     assert not RunWatch.objects.exists()
+
+
+def test_s_110_the_audit_says_what_a_watch_was_before(ada):
+    form = {"name": "Late", "what": "late", "number": "6", "job": "mirror.read", "severity": "action", "is_active": "on"}
+    ada.post(url("run_watch_new"), form)
+    watch = RunWatch.objects.get()
+    ada.post(url("run_watch", watch.pk), {**form, "number": "8", "is_active": ""})
+    made, changed = AuditEntry.objects.get(action="run_watch.created"), AuditEntry.objects.get(action="run_watch.changed")
+    assert (made.before, made.after["number"]) == ({}, 6)
+    assert (changed.before["number"], changed.before["is_active"]) == (6, True)
+    assert (changed.after["number"], changed.after["is_active"]) == (8, False)
+    ada.post(url("run_watch_delete", watch.pk))
+    assert AuditEntry.objects.get(action="run_watch.deleted").before["name"] == "Late"
+
+
+@pytest.mark.parametrize("save", [saving.save_watch, saving.save_rule, saving.save_channel])
+def test_s_110_nothing_is_saved_that_the_audit_cannot_take(db, save):
+    values = {
+        saving.save_watch: {"name": "Late", "what": "late", "number": 6, "job": "mirror.read"},
+        saving.save_rule: {"name": "Late", "mails_usual": True},
+        saving.save_channel: {"name": "Late", "kind": "email", "mails": ["t@acme.example"]},
+    }[save]
+    nobody = get_user_model()(username="ghost")  # not stored, so no entry can name it
+    with pytest.raises(ValueError, match="unsaved related object"):
+        save(None, values, user=nobody)
+    assert [model.objects.count() for model in (RunWatch, AlertRule, AlertChannel)] == [0, 0, 0]
 
 
 def test_the_catalog_and_ones_own_mail_are_for_everybody(client, cast):

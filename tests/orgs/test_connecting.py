@@ -215,6 +215,13 @@ def test_needs_of_domains_are_checked_with_their_reason(web_org, demo_org, now, 
     assert "object:Contact" not in findings
 
 
+def test_i_10_a_connection_whose_check_breaks_does_not_stop_the_others(web_org, demo_org, now, monkeypatch):
+    SalesforceOrg.objects.create(name=f"{web_org.name} and after it", state="connected", authorized_at=now)
+    monkeypatch.setattr(posture, "_needs", {})
+    posture.register_need(posture.Need("Account", ("Id",), "customers", enabled=lambda org: org.pk != web_org.pk or 1 / 0))
+    assert posture.check_all(now=now) == 1
+
+
 def test_daily_check_alerts_once_and_recovers(web_org, demo_org, now):
     demo_org.settings(hidden_objects=["Report"])
     assert posture.check_all(now=now) == 1

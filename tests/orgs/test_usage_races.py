@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from integrations.models import ApiUsage, SalesforceOrg
 from integrations.orgs.usage import UsageBuffer
@@ -32,3 +32,26 @@ def test_i_18_neither_calls_nor_names_of_objects_are_lost_between_processes():
     rows = list(ApiUsage.objects.filter(org=org))
     assert sum(row.calls for row in rows) == PROCESSES * CALLS
     assert len({name for row in rows for name in row.objects_asked}) == PROCESSES * CALLS
+
+
+def test_i_18_names_are_listed_anew_after_their_row_was_undone_or_deleted(django_assert_max_num_queries):
+    org = SalesforceOrg.objects.create(name="Acme", login_url="https://acme.my.salesforce.com", state="connected")
+    buffer = UsageBuffer()
+
+    def count(name: str) -> None:
+        buffer.add(org.pk, "test", counted=True, failed=False, object_name=name, limit=None)
+        buffer.flush()
+
+    count("Account")
+    with django_assert_max_num_queries(1):
+        count("Account")
+    with transaction.atomic():
+        count("Contact")
+        transaction.set_rollback(True)
+    count("Contact")
+    row = ApiUsage.objects.get(org=org)
+    assert (row.calls, row.objects_asked) == (3, ["Account", "Contact"])
+    row.delete()
+    count("Contact")
+    row = ApiUsage.objects.get(org=org)
+    assert (row.calls, row.objects_asked) == (1, ["Contact"])

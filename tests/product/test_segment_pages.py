@@ -393,3 +393,11 @@ def test_salesforce_ids_are_those_of_the_connection_in_the_top_bar(client, cast,
     assert [link.salesforce_id for link in answer.context["lines"][0].links] == ["001dM0000000009QAA"]
     assert "Only what belongs to Sandbox is shown" in answer.content.decode()
     assert names(client.get(reverse("product:accounts"), {"c": chip(f"salesforce.linked@{other.pk}", "is_true")})) == ["Acme"]
+
+
+@pytest.mark.parametrize("address", ["/product/accounts/", "/product/audience/", "/product/accounts/?col=kpi.nps_score_90d"])
+def test_l_10_an_explorer_asks_a_fixed_number_of_questions(client, cast, world, django_assert_max_num_queries, address) -> None:
+    client.force_login(cast.ana)
+    client.get(address)  # brings the lake's copy up to date
+    with django_assert_max_num_queries(30):
+        assert client.get(address).status_code == 200

@@ -17,10 +17,12 @@ from integrations import audit, audit_keeping
 from integrations.access import Refusal
 from integrations.api_keys import create_key
 from integrations.audit_chain import Anchor, read_anchor
-from integrations.models import Alert, AlertChannel, AlertDelivery, AuditCheck, AuditEntry
+from integrations.models import Alert, AlertChannel, AlertDelivery, AuditCheck, AuditEntry, Customer
 from project.audit_log import views
 from project.audit_log.exporting import COLUMNS, check_export
 from project.audit_log.showing import differences, page_of, words_of
+from provisioning.models import Offer, OfferVersion, Product, Subscription, Term
+from provisioning.subscriptions.naming import name_subscriptions
 
 pytestmark = pytest.mark.django_db
 TABLE = "integrations_auditentry"
@@ -460,6 +462,23 @@ def test_s_110_the_api_needs_the_scope_and_an_admin(cast, client, ten):
 # --- words -------------------------------------------------------------------------------------------------------------
 
 
+def test_s_110_subscriptions_are_told_by_name_with_one_query(ada, now, django_assert_max_num_queries):
+    plan = Offer.objects.create(key="plan-pro", kind="plan", name="Pro", product=Product.objects.create(key="crm", name="CRM"))
+    version = OfferVersion.objects.create(offer=plan, number=1, published_at=now)
+    for n in range(6):
+        customer = Customer.objects.create(external_id=f"c{n}", name=f"Acme {n}", last_seen_at=now)
+        made = Subscription.objects.create(key=f"sub-{n:040}", customer=customer, product=plan.product, starts_at=now)
+        Term.objects.create(subscription=made, effective_at=now - timedelta(days=1), plan=version)
+        audit.record("subscription.started", target=made.key)
+    audit.record("subscription.started", target="sub-gone")
+    page = ada.get("/audit/").content.decode()
+    assert f'<a href="/provisioning/subscriptions/sub-{3:040}/" title="sub-{3:040}">CRM: Pro</a>' in page
+    assert "Acme 3" in page
+    assert ">sub-gone<" in page
+    with django_assert_max_num_queries(1):
+        assert len(name_subscriptions([f"sub-{n:040}" for n in range(6)], now=now)) == 6
+
+
 def test_differences_are_told_by_value():
     found = differences({"a": 1, "b": {"c": True, "d": "x"}, "gone": "g"}, {"a": 1, "b": {"c": False, "d": "x"}, "new": [1, 2]})
     assert [(each.name, each.before, each.after, each.kind) for each in found] == [
@@ -474,4 +493,5 @@ def test_words_and_pages():
     assert words_of("connection.credentials_changed") == "Connection: credentials changed"
     assert page_of("integrations.salesforceorg:3", "Demo") == ("integrations:connection", 3)
     assert page_of("", "run 12 as 13") == ("integrations:run", 12)
+    assert page_of("", "provision 12") == ("provisioning:provision", 12)
     assert page_of("auth.user:1", "ada") is None

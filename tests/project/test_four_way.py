@@ -320,6 +320,13 @@ def test_differences_are_found_in_the_rows_that_say_them(crm, org, acme, now) ->
     assert reverse("provisioning:provision", args=[sold.pk]) in {row.url for row in kinds[Kind.SEATS].rows}
 
 
+def test_a_subscription_is_told_by_product_and_plan(crm, org, acme, now) -> None:
+    deal(org, acme, now, seats=15)
+    subscribe(acme, crm, now)
+    words = {row.words for each in audit.compute_audit(now=now).findings for row in each.rows if row.side == "granted"}
+    assert words == {f"Subscription of {crm.name}: Pro, 10 seats"}
+
+
 def test_the_newest_deal_of_a_product_counts_and_one_that_was_lost_does_not(crm, org, acme, now) -> None:
     deal(org, acme, now, seats=5)
     deal(org, acme, now, seats=10)

@@ -303,3 +303,54 @@ def test_s_116_a_drill_that_takes_more_than_15_minutes_says_so(ada, cast):
     entry = audit.record("security.drill_started", actor=cast.ada, target="stolen token")
     AuditEntry.objects.filter(pk=entry.pk).update(at=timezone.now() - timedelta(minutes=16))
     assert ada.get("/security/drill/").context["is_late"]
+
+
+# --- one org's trouble stays its own ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_orgs(db) -> tuple[SalesforceOrg, SalesforceOrg]:
+    """Two connected orgs; what is stored about the first has a shape that the review does not expect."""
+    SalesforceOrg.objects.create(name="Able", login_url="https://able.my.salesforce.com", state="connected")
+    SalesforceOrg.objects.create(name="Bold", login_url="https://bold.my.salesforce.com", state="connected")
+    SalesforceOrg.objects.filter(name="Able").update(posture={"user": "nobody expects a text here"})
+    return SalesforceOrg.objects.get(name="Able"), SalesforceOrg.objects.get(name="Bold")
+
+
+def test_i_10_a_review_that_fails_unexpectedly_stops_no_other_and_says_so(two_orgs, ada, caplog):
+    able, bold = two_orgs
+    assert review.run_daily() == 1
+    assert SecurityReview.objects.filter(org=bold).exists()
+    assert SecurityReview.objects.filter(org=None).exists()
+    assert SecurityReview.objects.get(org=able).verdict == UNKNOWN
+    assert "failed unexpectedly (AttributeError)" in ada.get(f"/security/{able.pk}/").content.decode()
+    assert "security.review_failed" in caplog.text
+
+
+def test_i_10_a_failed_review_keeps_what_was_found_before(two_orgs):
+    able, _ = two_orgs
+    SalesforceOrg.objects.filter(pk=able.pk).update(posture={}, revocation_pending=True)
+    able.refresh_from_db()
+    review.review_org(able, now=NOW, ask=False)
+    SalesforceOrg.objects.filter(pk=able.pk).update(posture={"user": "broken"})
+    able.refresh_from_db()
+    for day in (1, 2):
+        assert review.review_each([able], now=NOW + timedelta(days=day)) == [able]
+    kept = SecurityReview.objects.get(org=able)
+    keys = [each["key"] for each in kept.body["findings"]]
+    assert kept.at == NOW  # of the findings that are shown
+    assert kept.verdict in (WARN, BAD)
+    assert keys.count("review") == 1
+    assert "revocation" in keys
+    assert review.since_by_key(able)["revocation"] == NOW
+    SalesforceOrg.objects.filter(pk=able.pk).update(posture={})
+    able.refresh_from_db()
+    assert review.review_each([able], now=NOW + timedelta(days=3)) == []
+    assert "review" not in [each["key"] for each in SecurityReview.objects.get(org=able).body["findings"]]
+
+
+def test_i_10_the_button_reviews_the_others_and_names_the_one_that_failed(two_orgs, ada):
+    page = ada.post(reverse("security_check_all"), follow=True).content.decode()
+    assert "The review of Able failed unexpectedly" in page
+    assert SecurityReview.objects.filter(org=two_orgs[1]).exists()
+    assert AuditEntry.objects.get(action="security.checked").after == {"failed": ["Able"]}

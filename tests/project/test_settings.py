@@ -1,11 +1,13 @@
 """A wrong setting stops start-up with its name; the sample values never run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.conf import global_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = {
@@ -96,8 +98,6 @@ def test_s_055_cookies_of_a_https_server(tmp_path):
 
 def test_every_setting_is_in_the_example():
     """A setting that nobody can find does not exist."""
-    import re
-
     named = set(
         re.findall(
             r"(?:env\.\w+|_whole_number|_yes_or_no|_words)\(\s*\"([A-Z_]+)\"", (ROOT / "project/settings.py").read_text()
@@ -106,3 +106,15 @@ def test_every_setting_is_in_the_example():
     example = (ROOT / ".env.example").read_text()
     missing = {name for name in named if not re.search(rf"^(# )?{name}=", example, re.MULTILINE)} - {"TEST_DATABASE_URL"}
     assert not missing
+
+
+def test_no_code_has_a_default_of_its_own_for_a_setting():
+    """What is read with getattr and a default is in no document: every setting has one place, project/settings.py."""
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for app in ("analytics", "billing", "integrations", "okr", "project", "provisioning")
+        for path in sorted((ROOT / app).rglob("*.py"))
+        for name in re.findall(r"getattr\(\s*(?:django_)?settings,\s*\"([A-Z_]+)\",", path.read_text())
+        if not hasattr(global_settings, name)
+    ]
+    assert found == []

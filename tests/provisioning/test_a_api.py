@@ -1,6 +1,7 @@
 """The catalogue by the API: the same verbs, every problem at its field, safe to repeat."""
 
 import pytest
+import yaml
 
 from integrations.models import ApiKey, AuditEntry
 from provisioning.catalogue import finding
@@ -119,6 +120,30 @@ def test_the_catalogue_travels_as_yaml(shop):
     assert finding.latest("plan-team").number == 2
     status, answer = shop("post", "file/", "plans: [{key: x}]", "application/yaml")
     assert (status, "plans[0].key" in answer["error"]["fields"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "application/yaml"), ("*/*", "application/yaml"), ("application/yaml", "application/yaml"),
+        ("application/*", "application/yaml"), ("application/json", "application/json"),
+        ("application/json, */*;q=0.1", "application/json"),
+    ],
+)  # fmt: skip
+def test_the_file_is_yaml_unless_json_is_asked_for(shop, client, accept, kind):
+    answer = client.get(f"{BASE}/file/", headers={"Accept": accept} if accept else {})
+    assert answer.headers["Content-Type"].partition(";")[0] == kind
+    body = yaml.safe_load(answer.content) if kind.endswith("yaml") else answer.json()
+    assert "planner" in [each["key"] for each in body["products"]]
+
+
+def test_what_is_no_file_is_json_whatever_is_accepted(shop, client):
+    tried = client.post(f"{BASE}/file/", "plans: [{key: x}]", "application/yaml", headers={"Accept": "*/*"})
+    assert (tried.status_code, tried.headers["Content-Type"].partition(";")[0]) == (400, "application/json")
+    client.logout()
+    refused = client.get(f"{BASE}/file/", headers={"Accept": "application/yaml"})
+    assert refused.status_code in (401, 403)
+    assert refused.json()["error"]["code"]
 
 
 def test_roles_and_scopes(client, cast):

@@ -18,6 +18,8 @@ from integrations.sync.fields import granting
 from provisioning.connection import make_key, settings_of
 from provisioning.provision import messages
 from provisioning.salesforce import calling, checking, demo, deploying, flow, package
+from tests.conformity.conftest import RECORDINGS
+from tests.conformity.shape import compare, xml_to_tree
 
 pytestmark = pytest.mark.django_db
 PATIENCE = 20  # seconds that flows may take here at most
@@ -60,6 +62,15 @@ ACK = (
     b'<notificationsResponse xmlns="http://soap.sforce.com/2005/09/outbound"><Ack>true</Ack></notificationsResponse>'
     b"</soapenv:Body></soapenv:Envelope>"
 )
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recorded answers are not on this machine")
+def test_an_outbound_message_as_recorded_is_read_and_acknowledged():
+    folder = RECORDINGS / "events"
+    hint = messages.read_xml((folder / "outbound-message-request-shape.xml").read_bytes())
+    assert hint == messages.Hint("00Dxx0000000000EAA", ("006xx0000000001AAA",))
+    recorded = xml_to_tree((folder / "outbound-message-ack.xml").read_text())
+    assert xml_to_tree(messages.write_ack(taken=True)) == recorded
 
 
 @pytest.fixture
@@ -340,5 +351,10 @@ def test_an_outbound_message_tells_us_with_the_key_in_its_address(connected_org,
     ((path, _, body),) = listener.arrived
     assert path == f"/api/v1/provisioning/salesforce/{ready}/"
     assert messages.read_xml(body) == messages.Hint(connected_org.org_id, (found,))
+    if RECORDINGS.is_dir():
+        recorded = (RECORDINGS / "events" / "outbound-message-request-shape.xml").read_text()
+        fields = {".Envelope.Body.notifications.Notification.sObject.": "the fields that the message was set up with"}
+        differ = compare(xml_to_tree(body.decode()), xml_to_tree(recorded))
+        assert [str(each) for each in differ if not any(each.path.startswith(name) for name in fields)] == []
     calling.use_message(connected_org, ready, actor=None, now=timezone.now())  # once more changes nothing
     assert list(checking.active_callers(salesforce)) == [flow.MESSAGE_NAME]

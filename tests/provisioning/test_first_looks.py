@@ -12,13 +12,14 @@ from provisioning import demo
 from provisioning.catalogue import demo as catalogue_demo
 from provisioning.connection import make_key
 from provisioning.first_steps import steps_of
-from provisioning.models import Automation, Subscription
+from provisioning.models import Automation, Offer, Product, Subscription
 from provisioning.provision import queries
 from provisioning.provision.saying import said_of
 from provisioning.salesforce import calling, checking, deploying, flow
 
 pytestmark = pytest.mark.django_db
 START = "2026-11-24T05:00:00.000Z"
+NAMES = {"crm": "CRM", "plan-pro": "Pro"}
 LINES = [
     {"number": 1, "name": "Pro", "type": "Plan", "key": "plan-pro"},
     {"number": 2, "name": "Calls", "type": "Add-on", "key": "addon-calls"},
@@ -35,7 +36,7 @@ def intent(action: str = "start", **more: Any) -> dict[str, Any]:
 
 def said(name: str, *, given: dict[str, Any] | None = None, skipped: bool = False, **more: Any) -> str:
     result = {"subscription_ids": ["sub-1"]}
-    values = {"result": result, "detail": {}, "zone": "America/New_York", **more}
+    values = {"result": result, "detail": {}, "zone": "America/New_York", "names": NAMES, **more}
     return said_of(name, skipped=skipped, intent=intent() if given is None else given, **values)
 
 
@@ -43,7 +44,7 @@ def test_each_step_says_what_it_did():
     assert said("compile") == "3 lines lead to 1 plan and 2 add-ons. 1 left out."
     assert said("customer", detail={"created": True}) == "Customer created and linked with the account."
     assert "known" in said("customer", detail={"created": False})
-    assert said("subscription") == "Subscription sub-1 starts Nov 24, 2026."
+    assert said("subscription") == "Subscription of CRM: Pro starts Nov 24, 2026."
     assert said("write_back", written=["account", "opportunity"]) == "Account and opportunity updated."
     assert said("callout", detail={"status": 201, "tries": 2}) == "Your application answered 201 at try 2."
     assert said("callout", skipped=True) == "This automation sends no request."
@@ -52,12 +53,12 @@ def test_each_step_says_what_it_did():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (intent(ends_at="2027-11-24T05:00:00.000Z"), "Subscription sub-1 starts Nov 24, 2026 and ends Nov 24, 2027."),
-        (intent(trial_ends_at="2026-12-08T05:00:00.000Z"), "Trial sub-1 until Dec 8, 2026."),
-        (intent("amend"), "Subscription sub-1 changes Nov 24, 2026."),
-        (intent("renew"), "Subscription sub-1 is renewed from Nov 24, 2026."),
-        (intent("convert"), "Trial sub-1 becomes paid Nov 24, 2026."),
-        (intent("cancel"), "Subscription sub-1 ends Nov 24, 2026."),
+        (intent(ends_at="2027-11-24T05:00:00.000Z"), "Subscription of CRM: Pro starts Nov 24, 2026 and ends Nov 24, 2027."),
+        (intent(trial_ends_at="2026-12-08T05:00:00.000Z"), "Trial of CRM: Pro until Dec 8, 2026."),
+        (intent("amend"), "Subscription of CRM: Pro changes Nov 24, 2026."),
+        (intent("renew"), "Subscription of CRM: Pro is renewed from Nov 24, 2026."),
+        (intent("convert"), "Trial of CRM: Pro becomes paid Nov 24, 2026."),
+        (intent("cancel"), "Subscription of CRM: Pro ends Nov 24, 2026."),
     ],
 )
 def test_the_fourth_step_says_what_became_of_the_subscription(given, told):
@@ -66,8 +67,8 @@ def test_the_fourth_step_says_what_became_of_the_subscription(given, told):
 
 def test_days_are_those_of_the_org():
     late = intent() | {"subscriptions": [{**intent()["subscriptions"][0], "starts_at": "2026-11-24T23:30:00.000Z"}]}
-    assert said("subscription", given=late, zone="Asia/Tokyo") == "Subscription sub-1 starts Nov 25, 2026."
-    assert said("subscription", given=late, zone="UTC") == "Subscription sub-1 starts Nov 24, 2026."
+    assert said("subscription", given=late, zone="Asia/Tokyo") == "Subscription of CRM: Pro starts Nov 25, 2026."
+    assert said("subscription", given=late, zone="UTC") == "Subscription of CRM: Pro starts Nov 24, 2026."
 
 
 def test_the_steps_of_a_real_deal_are_told_on_its_page(office, client, cast):
@@ -77,6 +78,15 @@ def test_the_steps_of_a_real_deal_are_told_on_its_page(office, client, cast):
     text = client.get(f"/provisioning/provisions/{office.provision(deal).pk}/").content.decode()
     assert "1 line leads to 1 plan." in text
     assert "Customer created and linked with the account." in text
+    key = Subscription.objects.get().key
+    product, plan = Product.objects.get(subscriptions__key=key).name, Offer.objects.get(key="plan-pro").name
+    assert f"Subscription of {product}: {plan} starts" in text
+    assert f'/provisioning/subscriptions/{key}/">{product}: {plan}</a>' in text
+    assert f"Subscription {key}" not in text
+
+
+def test_what_left_the_catalogue_is_told_by_its_key():
+    assert said("subscription", names={}) == "Subscription of crm: plan-pro starts Nov 24, 2026."
 
 
 def test_a_line_of_a_blocked_deal_shows_where_it_leads(office, client, cast):

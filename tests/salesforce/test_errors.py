@@ -1,7 +1,9 @@
 """One table says what an answer means, whatever shape the body has; no token ever gets into a message."""
 
+import ast
 import pickle
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -384,3 +386,19 @@ def test_every_recorded_error_is_in_the_list_above(recordings):
         if name.endswith(("token-refresh.json", "token-username-password.json", "token-web-server-shape.json"))
     }
     assert found - good <= set(RECORDED)
+
+
+def test_what_hides_things_is_named_in_one_place():
+    """Checks, reviews and jobs mean the same by "not visible": nobody writes the list of these refusals again."""
+    names = {each.__name__ for each in e.Refused}
+    assert names == {"NoAccess", "NotFound", "InvalidType", "InvalidField"}
+    root = Path(__file__).resolve().parents[2]
+    written = [
+        str(path.relative_to(root))
+        for app in ("analytics", "billing", "integrations", "okr", "project", "provisioning")
+        for path in sorted((root / app).rglob("*.py"))
+        if "NoAccess" in (text := path.read_text())
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Tuple) and {getattr(each, "id", "") for each in node.elts} == names
+    ]
+    assert written == ["integrations/salesforce/errors.py"]

@@ -14,7 +14,7 @@ SHOWN = 50
 class Command(BaseCommand):
     """Reads only; exit code 1 when something does not hold."""
 
-    help = "Checks that the rows of every finished run add up (I-01) and that the audit trail was not tampered with (I-24)."
+    help = "Checks that the rows of every finished run add up and that the audit trail was not tampered with."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what was checked and what is wrong."""

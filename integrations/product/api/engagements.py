@@ -195,7 +195,7 @@ class EngagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     )
     @action(detail=True, methods=["get"])
     def slice(self, request: Request, pk: str | None = None) -> Response:
-        """The figures by an attribute of the customer, such as one pulled from Salesforce; at most 50 values (PX-34)."""
+        """The figures by an attribute of the customer, such as one pulled from Salesforce; at most 50 values."""  # PX-34
         engagement, known = self.get_object(), {each.key: each for each in queries.attributes_to_slice_by()}
         attribute = known.get(request.query_params.get("by", ""))
         if attribute is None:
@@ -216,7 +216,7 @@ class EngagementViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewse
     @extend_schema(request=EngagementFromTemplateIn, responses={201: EngagementSerializer})
     @action(detail=False, methods=["post"], url_path="from-template")
     def from_template(self, request: Request) -> Response:
-        """A draft and its segment from a template (PX-40)."""
+        """A draft and its segment from a template."""  # PX-40
         given = EngagementFromTemplateIn(data=request.data)
         given.is_valid(raise_exception=True)
         made = templates.from_template(

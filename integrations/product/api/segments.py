@@ -95,7 +95,7 @@ class SegmentPreviewSerializer(serializers.Serializer):
 
 
 class SegmentFieldSerializer(serializers.Serializer):
-    """Something that conditions may name. `from_salesforce` marks attributes that hold a Salesforce value (PX-34)."""
+    """Something that conditions may name. `from_salesforce` marks attributes that hold a Salesforce value."""  # PX-34
 
     key = serializers.CharField()
     label = serializers.CharField()

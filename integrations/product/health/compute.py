@@ -18,7 +18,7 @@ from integrations.access import Refusal
 from integrations.lake.writing import StagedFile, open_writer, register
 from integrations.models import Attribute, Customer, Entity, SalesforceOrg
 from integrations.product import signals
-from integrations.product.health import storing
+from integrations.product.health import alarms, storing
 from integrations.product.health.scoring import UNKNOWN, Part, Score, band_of, read_parts, score_of
 from integrations.product.models import HealthDay, HealthScore
 from integrations.sync.mapping.types import NUMBER, STRING
@@ -55,6 +55,7 @@ class Computed:
 def perform(recorder: Recorder) -> None:
     """Compute every active definition; one that cannot be computed fails alone (I-10)."""
     now = timezone.now()
+    alarms.settle_gone(now=now)
     done: list[int] = list(recorder.checkpoint.get("done", []))
     for score in HealthScore.objects.filter(state=HealthScore.State.ACTIVE).exclude(pk__in=done).select_related("org"):
         org = org_of(score)
@@ -91,6 +92,7 @@ def compute(score: HealthScore, org: SalesforceOrg, *, now: datetime, recorder: 
     else:
         with transaction.atomic():
             keep()
+    alarms.settle_many(score, found.bands["poor"], now=now)
     return found
 
 
@@ -134,6 +136,7 @@ def _count(found: Computed, score: HealthScore, piece: Sequence[Scored], now: da
         row for customer, made, band in piece
         if customer in known and _differs(row := _attributes(score, known[customer][0], made, band), known[customer][1])
     ]  # fmt: skip
+    _tell(score, piece, {pk: attributes for pk, (_, attributes) in known.items()}, now)
     said = {row.external_id: row for row in save_customers(rows, now=now).rows}
     found.changed += sum(row.status == "updated" for row in said.values())
     tally = recorder.object(score.name) if recorder is not None else None
@@ -152,6 +155,15 @@ def _count(found: Computed, score: HealthScore, piece: Sequence[Scored], now: da
             tally.counted("written" if row is not None else "unchanged", 1)
     if recorder is not None:
         recorder.save()
+
+
+def _tell(score: HealthScore, piece: Sequence[Scored], known: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
+    """Say whose band became poor and whose is not any more, by the attribute that still has the band of before."""
+    was = {pk: str(attributes.get(score.key + BAND) or "") for pk, attributes in known.items()}
+    fallen = [pk for pk, _, band in piece if band == "poor" and was.get(pk) in (WORDS["good"], WORDS["fair"])]
+    names = {each.pk: str(each) for each in Customer.objects.filter(pk__in=fallen)}
+    alarms.tell_fallen(score, [(pk, names[pk], was[pk]) for pk in fallen if pk in names], now=now)
+    alarms.settle_risen(score, {pk for pk, _, band in piece if band != "poor"}, now=now)
 
 
 def _differs(row: dict[str, Any], stored: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import F, Min, Sum
+from django.db.models import Count, F, Min, Q, Sum
 
 from integrations.access import Refusal
 from integrations.product.ingest import lake_tables, listeners, new_people
@@ -161,12 +161,19 @@ class Waiting:
     rows: int
     bytes: int
     since: datetime | None
+    broken: int = 0
+    """Requests whose events cannot be read, and since when there are any."""
+    broken_since: datetime | None = None
 
 
 def waiting() -> Waiting:
-    """What the next flush finds."""
-    sums = EventBatch.objects.aggregate(rows=Sum("rows"), bytes=Sum("size"), since=Min("received_at"))
-    return Waiting(EventBatch.objects.count(), sums["rows"] or 0, sums["bytes"] or 0, sums["since"])
+    """What the next flush finds; one statement."""
+    broken = Q(broken=True)
+    sums = EventBatch.objects.aggregate(
+        n=Count("pk"), rows=Sum("rows"), bytes=Sum("size"), since=Min("received_at"), unread=Count("pk", filter=broken),
+        unread_since=Min("received_at", filter=broken),
+    )  # fmt: skip
+    return Waiting(sums["n"], sums["rows"] or 0, sums["bytes"] or 0, sums["since"], sums["unread"], sums["unread_since"])
 
 
 def _refuse_when_full() -> None:

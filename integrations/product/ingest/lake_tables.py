@@ -45,12 +45,11 @@ NPS_COLUMNS: tuple[Column, ...] = (
     (COMMENT, "text"),
 )
 SUBJECTS = {END_USER_ID: "end_user.id", CUSTOMER_ID: "customer.id"}
-KEEP_DAYS = 1095
 
 
 def keep_days() -> int:
-    """For how many days events are kept (S-114): the setting PRODUCT_EVENT_DAYS, three years unless set."""
-    return int(getattr(settings, "PRODUCT_EVENT_DAYS", KEEP_DAYS))
+    """For how many days events are kept (S-114): the setting PRODUCT_EVENT_DAYS."""
+    return settings.PRODUCT_EVENT_DAYS
 
 
 def events_table() -> LakeTable:

@@ -23,7 +23,6 @@ from integrations.product.ingest.checking import Checked
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DEDUPE_DAYS = 31
 FIRST_DAY = date(1970, 1, 1)
 DAY_MILLISECONDS = 86_400_000
 STORED = "SELECT DISTINCT s.event_id FROM stored AS s JOIN given AS g ON s.event_id = g.event_id"
@@ -54,12 +53,12 @@ def day_of(milliseconds: int) -> date:
 
 
 def stored_ids(ids: Collection[str], days: Iterable[date]) -> set[str]:
-    """Those of the ids that are stored on these days or within the setting PRODUCT_DEDUPE_DAYS (31) of them.
+    """Those of the ids that are stored on these days or within the setting PRODUCT_DEDUPE_DAYS of them.
 
     A repeat usually has the same time and so the same day; one without a time, or with a corrected clock, has not.
     """
     table = tables.events_table()
-    around = timedelta(days=int(getattr(settings, "PRODUCT_DEDUPE_DAYS", DEDUPE_DAYS)))
+    around = timedelta(days=settings.PRODUCT_DEDUPE_DAYS)
     first, last = min(days) - around, max(days) + around
     files = [each for each in live_files(table) if each.day is None or first <= each.day <= last]
     if not files or not ids:

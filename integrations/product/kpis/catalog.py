@@ -46,5 +46,11 @@ def offered_features(keys: Iterable[str] = ()) -> list[FeatureKpis]:
     return [FeatureKpis(each.pk, each.key, each.name, each.position) for each in found if not wanted or each.key in wanted]
 
 
+def offered_of(features: Iterable[Feature]) -> list[FeatureKpis]:
+    """The same of features that were read before."""
+    found = sorted((each for each in features if each.active and each.as_kpi), key=lambda each: each.key)
+    return [FeatureKpis(each.pk, each.key, each.name, each.position) for each in found]
+
+
 def _digest(facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=80)),
                 ('rules', models.JSONField(default=list, help_text='[{"event": "Report Created", "match": "is", "where": []}], any of which may fit.')),
                 ('active', models.BooleanField(default=True, help_text='Counted in the roll-up.')),
-                ('as_kpi', models.BooleanField(default=False, help_text='Offered as KPI in mappings (PX-D16).')),
+                ('as_kpi', models.BooleanField(default=False, help_text='Offered as KPI in mappings.')),
                 ('position', models.PositiveSmallIntegerField(help_text='Its place in the roll-up, from 1; given once.', unique=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('duplicates', models.PositiveBigIntegerField(default=0, help_text='Repeats of an event id; not stored again.')),
                 ('quarantined', models.PositiveBigIntegerField(default=0)),
                 ('rejected', models.PositiveBigIntegerField(default=0, help_text='Refused in the answer to the sender.')),
-                ('refused', models.PositiveBigIntegerField(default=0, help_text='Of people or companies who were erased (I-23).')),
+                ('refused', models.PositiveBigIntegerField(default=0, help_text='Of people or companies who were erased.')),
                 ('late', models.PositiveBigIntegerField(default=0, help_text='Stored events of an earlier UTC day than they came on.')),
             ],
             options={

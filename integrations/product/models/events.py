@@ -121,7 +121,7 @@ class IngestDay(models.Model):
     duplicates = models.PositiveBigIntegerField(default=0, help_text="Repeats of an event id; not stored again.")
     quarantined = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0, help_text="Refused in the answer to the sender.")
-    refused = models.PositiveBigIntegerField(default=0, help_text="Of people or companies who were erased (I-23).")
+    refused = models.PositiveBigIntegerField(default=0, help_text="Of people or companies who were erased.")
     late = models.PositiveBigIntegerField(default=0, help_text="Stored events of an earlier UTC day than they came on.")
 
     class Meta:

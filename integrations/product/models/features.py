@@ -23,7 +23,7 @@ class Feature(models.Model):
         default=list, help_text='[{"event": "Report Created", "match": "is", "where": []}], any of which may fit.'
     )
     active = models.BooleanField(default=True, help_text="Counted in the roll-up.")
-    as_kpi = models.BooleanField(default=False, help_text="Offered as KPI in mappings (PX-D16).")
+    as_kpi = models.BooleanField(default=False, help_text="Offered as KPI in mappings.")
     position = models.PositiveSmallIntegerField(unique=True, help_text="Its place in the roll-up, from 1; given once.")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)

@@ -4,7 +4,7 @@ Answers are as of the last copy of the spine (`fresh`), of the daily roll-up and
 """
 # ruff: noqa: S608 - names are ours, values come as parameters
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -94,17 +94,17 @@ def read_page(question: Question, columns: Sequence[Field], *, first: int, rows:
             found = engine.rows(f"SELECT count(*) FROM ({query.rows()}) AS found", **query.params) if first else [(0,)]
             return Page([], [], found[0][0])
         ids = [row[1] for row in shown]
-        values = _values_of(engine, question.known, ids, columns, now=now)
+        values = _values_of(engine, question.known, ids, columns, now=now, kpis=query.known_kpis)
     return Page(ids, [values.get(key, _by_key(columns, [None] * len(columns))) for key in ids], shown[0][0])
 
 
 def _values_of(
-    engine: Engine, known: Known, ids: list[int], columns: Sequence[Field], *, now: datetime
+    engine: Engine, known: Known, ids: list[int], columns: Sequence[Field], *, now: datetime, kpis: Iterable[str]
 ) -> dict[int, dict[str, Any]]:
     """Values of a few records."""
     if not columns:
         return {}
-    query = Query(known.entity, known.fields, engine=engine_words(), now=now, kpis=stored_kpis())
+    query = Query(known.entity, known.fields, engine=engine_words(), now=now, kpis=kpis)
     wanted = "".join(f", {query.column(each)}" for each in columns)
     bind_needs(engine, known.entity, query.needs, only=ids)
     rows = engine.rows(f"SELECT id{wanted} FROM ({query.rows()}) AS found", **query.params)

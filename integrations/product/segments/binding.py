@@ -52,8 +52,8 @@ def bind_needs(engine: Engine, entity: str, needs: Needs, *, only: list[int] | N
         columns, table = sorted(needs.columns[CUSTOMERS]), spine.spine_table(Entity.CUSTOMER, make=False)
         engine.bind("customers", reading.newest(table, columns=columns, keys=keys[CUSTOMERS]))
     for scope in (OWN, CUSTOMERS):
-        table = kpi_table()
-        if needs.kpis[scope] and table is not None:
+        table = kpi_table() if needs.kpis[scope] else None
+        if table is not None:
             columns = [kpi_tables.CUSTOMER_ID, *sorted(needs.kpis[scope])]
             engine.bind(f"kpis_{scope}", reading.newest(table, columns=columns, keys=keys[scope]))
     for scope, kind, org in needs.links:

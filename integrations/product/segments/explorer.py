@@ -24,7 +24,7 @@ from integrations.product.segments.asking import AVERAGE, SUM, Question
 from integrations.product.segments.conditions import ALL, ANY, Condition, CycleFound, Group, read_tree, say_condition
 from integrations.product.segments.fieldtypes import Field, Known, find_op
 from integrations.product.segments.history import BlankWords, first_seen_of
-from integrations.product.segments.known import know, known_for
+from integrations.product.segments.known import know, visible_to
 from integrations.sync.mapping.problems import ProblemsFound
 from integrations.sync.mapping.stored import write_plain
 from integrations.sync.mapping.types import NUMBER, STRING
@@ -94,10 +94,20 @@ class Explorer:
         return bool(self.chips or self.segment or self.text)
 
 
-def read_explorer(params: QueryDict, entity: str, *, user: Person, org: SalesforceOrg | None = None) -> Explorer:
-    """What an address asks for; what of it cannot be used is told, and everything else counts. `org`: whose ids are shown."""
+def read_explorer(
+    params: QueryDict,
+    entity: str,
+    *,
+    user: Person,
+    org: SalesforceOrg | None = None,
+    known: Known | None = None,
+    segment: Segment | None = None,
+) -> Explorer:
+    """What an address asks for; what of it cannot be used is told, and everything else counts. `org`: whose ids are shown.
+    `known` (everything that conditions may name) and the `segment` of the address, where they were read before."""
     sees = entity == Entity.CUSTOMER or may_see_people(user)
-    known, mine = know(entity), known_for(user, entity)
+    known = known or know(entity)
+    mine = visible_to(user, known)
     explorer = Explorer(entity, mine, params, sees_people=sees, org=org)
     explorer.match = ANY if params.get("match") == ANY else ALL
     explorer.text = params.get("text", "").replace("\0", "").strip()[:200]
@@ -106,7 +116,7 @@ def read_explorer(params: QueryDict, entity: str, *, user: Person, org: Salesfor
     explorer.sort = sort if _is_shown(mine, sort.removeprefix("-")) else FIRST[entity]
     _read_slice(explorer)
     trees = _read_chips(explorer)
-    trees += _read_segment(explorer, known)
+    trees += _read_segment(explorer, known, segment)
     searched = asking.SEARCHED[entity] + (("email",) if entity == Entity.END_USER and sees else ())
     explorer.question = Question(known, trees, text=explorer.text, sort=explorer.sort, searched=searched)
     return explorer
@@ -173,11 +183,14 @@ def _read_chips(explorer: Explorer) -> list[Group]:
     return [Group(explorer.match, tuple(kept))] if kept else []
 
 
-def _read_segment(explorer: Explorer, known: Known) -> list[Group]:
+def _read_segment(explorer: Explorer, known: Known, read: Segment | None) -> list[Group]:
     number = explorer.params.get("segment", "")
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         return []
-    explorer.segment = Segment.objects.filter(pk=int(number), entity=explorer.entity).first()
+    if read is not None and read.pk == int(number):
+        explorer.segment = read
+    else:
+        explorer.segment = Segment.objects.filter(pk=int(number), entity=explorer.entity).first()
     if explorer.segment is None:
         explorer.problems.append("The segment that this address names does not exist any more.")
         return []

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models import Max
+
 from integrations.models import Customer, EndUser, Entity, LakeFile
 from integrations.sync.matching import spine
 
@@ -10,7 +12,8 @@ MOST = 20_000  # changed records that are copied while somebody waits; more are 
 
 def freshen(*, now: datetime) -> bool:
     """Copy what changed since the last copy, when it is little; whether the copy is now up to date."""
-    waiting = {entity: changed_since_copy(entity) for entity in (Entity.CUSTOMER, Entity.END_USER)}
+    copied = copied_at(Entity.CUSTOMER, Entity.END_USER)
+    waiting = {entity: _changed_since(entity, copied.get(entity)) for entity in (Entity.CUSTOMER, Entity.END_USER)}
     if not any(waiting.values()):
         return True
     if any(each > MOST for each in waiting.values()):
@@ -21,14 +24,19 @@ def freshen(*, now: datetime) -> bool:
 
 def changed_since_copy(entity: str) -> int:
     """How many records changed since the newest file of the copy, counted up to one more than `MOST`."""
+    return _changed_since(entity, copied_at(entity).get(entity))
+
+
+def _changed_since(entity: str, copied: datetime | None) -> int:
     found = (Customer if entity == Entity.CUSTOMER else EndUser).objects.order_by()
-    copied = copied_at(entity)
     if copied is not None:
         found = found.filter(updated_at__gt=copied)
     return found[: MOST + 1].count()
 
 
-def copied_at(entity: str) -> datetime | None:
-    """When the newest file of the copy was made."""
-    files = LakeFile.objects.filter(table__name=spine.NAMES[Entity(entity)], retired_at=None)
-    return files.order_by("-registered_at").values_list("registered_at", flat=True).first()
+def copied_at(*entities: str) -> dict[str, datetime]:
+    """When the newest file of the copy was made, by entity; those without a copy are missing."""
+    names = {spine.NAMES[Entity(each)]: each for each in entities}
+    files = LakeFile.objects.filter(table__name__in=names, retired_at=None).order_by()
+    newest = files.values_list("table__name").annotate(at=Max("registered_at"))
+    return {names[name]: at for name, at in newest.values_list("table__name", "at")}

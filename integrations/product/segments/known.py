@@ -34,7 +34,7 @@ PRODUCT, ATTRIBUTES, KPIS, SALESFORCE, USE = "Product fields", "Attributes", "KP
 
 
 def know(entity: str) -> Known:
-    """Everything that conditions over an entity may name, read from the database (six small queries)."""
+    """Everything that conditions over an entity may name, read from the database (four small queries)."""
     features = list(Feature.objects.filter(active=True))
     orgs = list(SalesforceOrg.objects.exclude(state=SalesforceOrg.State.NEW).order_by("name"))
     attributes = list(Attribute.objects.order_by("label", "key"))
@@ -48,7 +48,11 @@ def know(entity: str) -> Known:
 
 def known_for(user: Person | None, entity: str) -> Known:
     """What this person may name: without the addresses of people for roles that may not see those (S-115)."""
-    known = know(entity)
+    return visible_to(user, know(entity))
+
+
+def visible_to(user: Person | None, known: Known) -> Known:
+    """The part of what conditions may name that this person may name."""
     if user is None or may_see_people(user):
         return known
     withheld = frozenset(key for key, each in known.fields.items() if each.personal)
@@ -75,7 +79,7 @@ def _fields(
             group = f"{ATTRIBUTES} from Salesforce" if each.pulled else ATTRIBUTES
             yield Field(f"{ATTRIBUTE}{each.key}", each.label, each.type, group, each.description, pulled=each.pulled)
     if entity == Entity.CUSTOMER:
-        for column in registry.columns_for(catalog.offered_features()):
+        for column in registry.columns_for(catalog.offered_of(features)):
             zero = column.kpi.unit == registry.COUNT
             yield Field(f"{KPI}{column.key}", column.label, NUMBER, KPIS, column.definition, zero=zero)
     yield from _links(entity, orgs)
@@ -89,7 +93,7 @@ def _links(entity: str, orgs: list[SalesforceOrg]) -> Iterator[Field]:
     """Links with any connection; with each one by itself where there are several."""
     record = "Account" if entity == Entity.CUSTOMER else "Contact"
     yield Field(LINKED, f"Linked to a Salesforce {record.lower()}", BOOLEAN, SALESFORCE, "An active link, in any connection.")
-    yield Field(SALESFORCE_ID, f"Salesforce {record.lower()} id", ID, SALESFORCE, "Known ids, suspended links too (PX-35).")
+    yield Field(SALESFORCE_ID, f"Salesforce {record.lower()} id", ID, SALESFORCE, "Known ids, suspended links too.")
     if len(orgs) > 1:
         for org in orgs:
             yield Field(f"{LINKED}@{org.pk}", f"Linked in {org.name}", BOOLEAN, SALESFORCE, org=org.pk)

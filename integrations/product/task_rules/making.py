@@ -20,7 +20,7 @@ from integrations.product.models import CsmTask, TaskRule
 from integrations.product.task_rules import key_field, kind
 from integrations.product.task_rules.checking import check_rules
 from integrations.product.task_rules.episodes import cut, fill_in, spread
-from integrations.salesforce.errors import InvalidField, InvalidType, NoAccess, NotFound
+from integrations.salesforce.errors import Refused
 from integrations.salesforce.soql import one_of, select
 from integrations.sync.matching import duplicates
 from integrations.sync.outbox.push import push_rows
@@ -31,7 +31,6 @@ JOB, LABEL, DOMAIN = "product.tasks", "Tasks for customer success", kind.DOMAIN
 CRON = "25 * * * *"
 IDS, KEYS = 200, 100  # record ids, and keys of tasks, of one query
 LONGEST_SUBJECT, LONGEST_DESCRIPTION = 255, 32_000
-UNSEEN = (InvalidField, InvalidType, NoAccess, NotFound)
 USERS = "005"  # ids of users begin so; groups and queues cannot be counted on to take tasks
 
 
@@ -149,7 +148,7 @@ def read_owners(client: OrgClient, links: Sequence[RecordLink]) -> dict[str, str
         for some in spread(ids, IDS):
             try:
                 rows = client.query_all(select(name, ("Id", "OwnerId"), where=[one_of("Id", some)]))
-            except UNSEEN:  # this object stays without owners, the others go on (I-10)
+            except Refused:  # this object stays without owners, the others go on (I-10)
                 continue
             owners |= {row["Id"]: row["OwnerId"] for row in rows if (row.get("OwnerId") or "").startswith(USERS)}
     active: set[str] = set()

@@ -207,7 +207,7 @@ def engagement_delete(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @access("operator")
 def engagement_from_template(request: HttpRequest) -> HttpResponse:
-    """A draft and its segment from a template (PX-40)."""
+    """A draft and its segment from a template."""  # PX-40
     key, attribute = request.POST.get("template", ""), request.POST.get("attribute", "")
     try:
         made = templates.from_template(key, attribute=attribute, user=request.user, now=timezone.now())

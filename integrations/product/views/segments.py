@@ -20,6 +20,7 @@ from integrations.product.segments import asking, explorer, fresh, saving
 from integrations.product.segments.builder import Builder, Row, read_builder, write_builder
 from integrations.product.segments.conditions import EVERYONE, Group, each_condition, read_tree, say_tree
 from integrations.product.segments.counting import keep_count, problem_of
+from integrations.product.segments.fieldtypes import Known
 from integrations.product.segments.known import know, known_for, words_for
 from integrations.product.segments.membership import question_of
 from integrations.product.segments.suggesting import suggest
@@ -75,26 +76,26 @@ def segment(request: HttpRequest, pk: int) -> HttpResponse:
     known = know(found.entity)
     context: dict[str, Any] = {
         "segment": found, "words": words_for(request.user, say_stored(found, known)), "kind": found.entity,
-        "history": _history(found, now),
         "may_change": saving.may_change(found, request.user), "may_save": may_change(request.user, "analyst", "product"),
         "segments_naming": saving.segments_naming(found), "engagements": Engagement.objects.filter(segment=found),
     }  # fmt: skip
     try:
-        context |= _members(request, found, now)
+        context |= _members(request, found, known, now)
     except explorer.BROKEN as error:
         context["trouble"] = problem_of(error)
     except EngineError as error:
         context["trouble"] = str(error)
-    context["chart"] = _chart(context["history"] if "total" not in context else _history(found, now))
+    context["history"] = _history(found, now)  # with the count that was just made
+    context["chart"] = _chart(context["history"])
     return render(request, "product/segments/detail.html", context)
 
 
-def _members(request: HttpRequest, found: Segment, now: datetime) -> dict[str, Any]:
+def _members(request: HttpRequest, found: Segment, known: Known, now: datetime) -> dict[str, Any]:
     """The first members and how many there are; a count on an up-to-date copy is kept."""
     current = fresh.freshen(now=now)
     params = request.GET.copy()
     params["segment"] = str(found.pk)
-    read = explorer.read_explorer(params, found.entity, user=request.user, org=chosen_org(request))
+    read = explorer.read_explorer(params, found.entity, user=request.user, org=chosen_org(request), known=known, segment=found)
     assert read.question is not None
     question_of(found, read.question.known)  # says what is wrong with it, if anything is
     lines, total = explorer.read_lines(read, page=1, now=now)

@@ -65,7 +65,7 @@ def register_sources(entity: str, provider: Provider, values: Values, *, name: s
     Only customers have computed fields: for end users there are attributes alone (PX-60), so that is a ValueError.
     """
     if entity != Entity.CUSTOMER:
-        raise ValueError("KPIs and NPS exist for customers only; end users have attributes alone (PX-60).")
+        raise ValueError("KPIs and NPS exist for customers only; end users have attributes alone.")
     name = name or getattr(provider, "__module__", "")
     wanted = Registered(name, provider, values)
     if _registered[entity].get(name, wanted) != wanted:

@@ -161,7 +161,7 @@ def _of_unknown_source(pair: FieldPair, known: Known) -> Iterable[Problem]:
             text = f"There is an attribute {alike[0].removeprefix(ATTRIBUTE)} already; two keys must not differ by case only."
             yield Problem("source", "attribute_key", text)
     elif pair.source in known.customers_only:
-        yield Problem("source", "customers_only", "KPIs and NPS exist for customers only (PX-60); end users have attributes.")
+        yield Problem("source", "customers_only", "KPIs and NPS exist for customers only; end users have attributes.")
     else:
         yield Problem("source", "unknown_source", f"There is no product field {pair.source}.")
 

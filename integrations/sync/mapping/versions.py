@@ -28,9 +28,13 @@ def find_mapping(org: SalesforceOrg, entity: str) -> Mapping:
 
 def open_mapping(org: SalesforceOrg, entity: str, *, now: datetime) -> Mapping:
     """The stored mapping of an entity, made as a draft when there is none."""
+    return begin_mapping(org, entity, now=now)[0]
+
+
+def begin_mapping(org: SalesforceOrg, entity: str, *, now: datetime) -> tuple[Mapping, bool]:
+    """The same, and whether it was made just now."""
     default_body(entity)  # KeyError for anything but customer and end_user
-    mapping, _ = Mapping.objects.get_or_create(org=org, entity=entity, defaults={"updated_at": now})
-    return mapping
+    return Mapping.objects.get_or_create(org=org, entity=entity, defaults={"updated_at": now})
 
 
 def body_of(mapping: Mapping, number: int | None = None) -> MappingBody:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+from django.db.models import F
+
 from integrations.access import Person, Refusal
-from integrations.models import Customer, EndUser, Entity, LinkEvent, Mapping, RecordLink, Run, SalesforceOrg
+from integrations.models import Customer, EndUser, Entity, LinkEvent, MappingVersion, RecordLink, Run, SalesforceOrg
 from integrations.orgs.connect import client_for
 from integrations.salesforce.errors import NotFound, SalesforceError
 from integrations.salesforce.ids import to_18
@@ -41,9 +43,8 @@ def link_of(record: Record, org: SalesforceOrg) -> RecordLink | None:
 
 def object_of(org: SalesforceOrg, entity: str) -> str:
     """The Salesforce object that the entity is matched with (PX-44): of the mapping in force, else the standard one."""
-    mapping = Mapping.objects.filter(org=org, entity=entity).first()
-    version = mapping.versions.filter(number=mapping.version).first() if mapping else None
-    return (version.body.get("object") if version else "") or OBJECT_OF[entity]
+    in_force = MappingVersion.objects.filter(mapping__org=org, mapping__entity=entity, number=F("mapping__version"))
+    return in_force.order_by("pk").values_list("body__object", flat=True).first() or OBJECT_OF[entity]
 
 
 def link(

@@ -69,10 +69,13 @@ def customers_called(external_ids: Iterable[str]) -> dict[str, Customer]:
     """Customers by external id or alias, merged ones replaced by those that stand for them; unknown ids are missing."""
     wanted = list(dict.fromkeys(external_ids))
     found = {each.external_id: each for each in Customer.objects.filter(external_id__in=wanted, erased_at=None)}
-    missing = [each for each in wanted if each not in found]
-    aliases = CustomerAlias.objects.filter(kind="external_id", value__in=missing, customer__erased_at=None)
-    found |= {alias.value: alias.customer for alias in aliases.select_related("customer")}
+    found |= _by_alias(each for each in wanted if each not in found)
     return {name: _survivor(customer) for name, customer in found.items()}
+
+
+def _by_alias(external_ids: Iterable[str]) -> dict[str, Customer]:
+    aliases = CustomerAlias.objects.filter(kind="external_id", value__in=list(external_ids), customer__erased_at=None)
+    return {alias.value: alias.customer for alias in aliases.select_related("customer")}
 
 
 def _save(entity: str, rows: Sequence[object], *, now: datetime, create_attributes: bool) -> SaveReport:
@@ -157,11 +160,12 @@ def _known(entity: str, external_ids: Sequence[str]) -> dict[str, Any]:
     rows = MODELS[entity].objects.select_for_update().filter(external_id__in=external_ids, erased_at=None)
     found: dict[str, Any] = {each.external_id: each for each in rows}
     if entity == Entity.CUSTOMER:
-        elsewhere = [each for each in external_ids if each not in found]
-        elsewhere += [name for name, each in found.items() if each.merged_into_id]
+        elsewhere = _by_alias(each for each in external_ids if each not in found)
+        elsewhere |= {name: each for name, each in found.items() if each.merged_into_id}
         by_id: dict[int, Any] = {each.pk: each for each in found.values()}
-        for name, customer in customers_called(elsewhere).items():
-            found[name] = by_id.setdefault(customer.pk, customer)
+        for name, customer in elsewhere.items():
+            standing = _survivor(customer)
+            found[name] = by_id.setdefault(standing.pk, standing)
     return found
 
 

@@ -172,6 +172,14 @@ def hide_object(recorder: Recorder, mirror: MirrorObject, error: SalesforceError
     return _tell(recorder, mirror, now)
 
 
+def leave_object(mirror: MirrorObject, error: SalesforceError) -> None:
+    """An object that nobody insists on and that we may not see: a note in the mirror's books, no drift and no failure."""
+    reason = f"{mirror.name} is not in the org, or the connected user may not see it; nothing stops without it."
+    reason = f"{reason} Salesforce says: {error.message}"
+    MirrorObject.objects.filter(pk=mirror.pk).update(state=MirrorObject.State.NO_ACCESS, reason=reason)
+    mirror.refresh_from_db()
+
+
 def _known(field: MirrorField, kind: str) -> Known:
     return Known(field.name, field.type, kind, field.state != MirrorField.State.GONE, tuple(field.choices) or None)
 

@@ -22,6 +22,8 @@ class Need:
     """Fields of one object that a domain asks for. `since_months` is how far the first read goes back; None = everything.
 
     `hashed` are those of the fields that it wants as digests only; a field is kept in clear when another domain needs it so.
+    `optional`: what the integration user does not see is done without, silently. `rides`: the fields join where another
+    domain reads the object; alone it starts no read, and how far back one goes is not its to say.
     """
 
     domain: str
@@ -29,17 +31,24 @@ class Need:
     fields: tuple[str, ...] = ()
     since_months: int | None = USUAL_MONTHS
     hashed: tuple[str, ...] = ()
+    optional: bool = False
+    rides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectNeed:
-    """What all domains together need of one object: each field with the domains that ask for it."""
+    """What all domains together need of one object: each field with the domains that ask for it.
+
+    `optional` are fields that nobody insists on; `is_optional`: nobody insists on the object.
+    """
 
     object: str
     fields: dict[str, tuple[str, ...]]
     domains: tuple[str, ...]
     since_months: int | None = USUAL_MONTHS
     hashed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    is_optional: bool = False
 
 
 Provider = Callable[[SalesforceOrg], Iterable[Need]]
@@ -73,16 +82,22 @@ def merge_needs(needs: Iterable[Need]) -> dict[str, ObjectNeed]:
     months: dict[str, list[int | None]] = {}
     domains: dict[str, dict[str, None]] = {}
     hashed: dict[str, dict[str, bool]] = {}
-    for need in needs:
+    optional: dict[str, dict[str, bool]] = {}
+    insisted: set[str] = set()
+    for need in _started(needs):
         key = _checked(need.object, "an object").lower()
         spelled.setdefault(key, need.object)
-        months.setdefault(key, []).append(need.since_months)
+        if not need.rides:
+            months.setdefault(key, []).append(need.since_months)
+        insisted |= set() if need.optional else {key}
         domains.setdefault(key, {})[need.domain] = None
         wanted = fields.setdefault(key, {name.lower(): (name, {}) for name in ALWAYS})
         secret = {name.lower() for name in need.hashed}
         for name in need.fields:
             wishes = hashed.setdefault(key, {})
             wishes[name.lower()] = wishes.get(name.lower(), True) and name.lower() in secret
+            wishes = optional.setdefault(key, {})
+            wishes[name.lower()] = wishes.get(name.lower(), True) and need.optional
             wanted.setdefault(name.lower(), (name, {}))[1][need.domain] = None
     return {
         name: ObjectNeed(
@@ -91,9 +106,18 @@ def merge_needs(needs: Iterable[Need]) -> dict[str, ObjectNeed]:
             domains=tuple(sorted(domains[key])),
             since_months=None if None in months[key] else max(each for each in months[key] if each is not None),
             hashed=tuple(sorted(field for field, wish in hashed.get(key, {}).items() if wish)),
+            optional=tuple(sorted(field for field, wish in optional.get(key, {}).items() if wish)),
+            is_optional=key not in insisted,
         )
         for key, name in sorted(spelled.items())
     }
+
+
+def _started(needs: Iterable[Need]) -> list[Need]:
+    """Without those that ride along where nobody drives."""
+    known = list(needs)
+    read = {each.object.lower() for each in known if not each.rides}
+    return [each for each in known if each.object.lower() in read]
 
 
 def _checked(name: str, what: str) -> str:

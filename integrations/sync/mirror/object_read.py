@@ -144,6 +144,8 @@ class ObjectRead:
             raise ObjectFailed(error.code or "fields_refused", f"{self.name}: {error.message}", Run.State.FAILED)
         self.refused += still
         for name in still:
+            if name.lower() in self.need.optional:
+                continue  # nobody insists on it
             message = f"{self.name}.{name}: {error.message}"
             self.recorder.object(self.mirror.name).failed(f"field {name}", "field_refused", message)
 

@@ -63,7 +63,7 @@ def match_fields(mirror: MirrorObject, info: ObjectInfo, need: ObjectNeed, *, no
     A field that joins an object which was read before is BACKFILLING until its older values have come. Fields that nobody
     needs any more are forgotten: asked for no longer, shown no longer (I-23).
     """
-    plan = planning.choose_fields(info, need.fields)
+    plan = planning.choose_fields(info, need.fields, optional=need.optional)
     asking = {name.lower(): list(domains) for name, domains in need.fields.items()}
     secret = set(need.hashed)
     known = {field.name.lower(): field for field in mirror.fields.all()}

@@ -80,17 +80,17 @@ def why_left_out(field: FieldInfo) -> str:
     return ""
 
 
-def choose_fields(info: ObjectInfo, wanted: Iterable[str]) -> FieldPlan:
+def choose_fields(info: ObjectInfo, wanted: Iterable[str], *, optional: Iterable[str] = ()) -> FieldPlan:
     """Which of the wanted fields are asked for. Names fit in any case; each comes once, in Salesforce's spelling.
 
-    Fields that every mirror wants are left out silently where an object does not have them. LastModifiedDate joins in where
-    SystemModstamp cannot tell what changed.
+    Fields that every mirror wants, and `optional` ones, are left out silently where an object does not have them.
+    LastModifiedDate joins in where SystemModstamp cannot tell what changed.
     """
     names = list(wanted)
     stamp = info.field(ALWAYS[1])
     if stamp is None or not stamp.filterable:
         names.append(FALLBACK)
-    optional = {name.lower() for name in (*ALWAYS, FALLBACK)}
+    silent = {name.lower() for name in (*ALWAYS, FALLBACK, *optional)}
     columns, left_out, missing = dict[str, Column](), dict[str, str](), dict[str, None]()
     for name in names:
         if "." in name:
@@ -98,7 +98,7 @@ def choose_fields(info: ObjectInfo, wanted: Iterable[str]) -> FieldPlan:
             continue
         found = info.field(name)
         if found is None:
-            missing |= {} if name.lower() in optional else {name: None}
+            missing |= {} if name.lower() in silent else {name: None}
         elif reason := why_left_out(found):
             left_out[found.name] = reason
         else:

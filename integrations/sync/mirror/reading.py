@@ -173,6 +173,10 @@ class MirrorRead:
         except ObjectFailed as problem:
             self._note_problem(read, problem.code, problem.sentence, problem.state)
         except (NotFound, InvalidType) as error:
+            if read.need.is_optional:
+                drift.leave_object(read.mirror, error)
+                self.states.pop(read.name, None)
+                return True
             drift.hide_object(self.recorder, read.mirror, error, now=self.now)
             sentence = f"{read.name} was skipped: it is gone, or the connected user may not see it."
             self._note_problem(read, "no_access", sentence, Run.State.PARTIAL)
@@ -213,6 +217,9 @@ def _needs_from(data: Sequence[dict[str, Any]]) -> dict[str, ObjectNeed]:
     needs = {}
     for each in data:
         fields = {name: tuple(asking) for name, asking in each["fields"].items()}
-        need = ObjectNeed(each["object"], fields, tuple(each["domains"]), each["since_months"], tuple(each.get("hashed", ())))
+        need = ObjectNeed(
+            each["object"], fields, tuple(each["domains"]), each["since_months"], tuple(each.get("hashed", ())),
+            tuple(each.get("optional", ())), bool(each.get("is_optional")),
+        )  # fmt: skip
         needs[need.object] = need
     return needs

@@ -1,0 +1,1 @@
+"""Django's SQLite, with quicker turns at its one write lock."""
