@@ -22,12 +22,7 @@ def opened() -> list[str]:
     return sorted(Alert.objects.filter(recovered_at=None).values_list("title", flat=True))
 
 
-def test_a_customer_whose_score_falls_to_poor_is_told_once_and_recovers(
-    org,
-    mailoutbox,
-    settings,
-    django_capture_on_commit_callbacks,  # noqa: F811
-):
+def test_a_fall_to_poor_is_told_once_and_recovers(org, mailoutbox, settings, django_capture_on_commit_callbacks):  # noqa: F811
     settings.ALERT_EMAILS = ["csm@example.com"]
     one = has("one", 9)
     has("always", 1)
