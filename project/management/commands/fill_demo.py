@@ -30,6 +30,7 @@ from okr import demo as okr_demo
 from okr import licenses
 from okr.models import Objective
 from project import demo_agreement
+from project.needs_person.listing import count_needs
 from project.security import review
 from provisioning import demo as provisioning_demo
 
@@ -95,6 +96,7 @@ class Command(BaseCommand):
             self.stdout.write("  First review of rights and secrets, first check of the audit")
             review.run_daily()
             audit_keeping.run_nightly()
+        count_needs(now=timezone.now())
         demo = {
             "base_url": settings.BASE_URL,
             "demo_org_url": settings.DEMO_ORG_URL,
@@ -158,6 +160,7 @@ class Command(BaseCommand):
         if analytics_demo.fill(org, now=timezone.now()):
             self.stdout.write("  Two years in the life of a thousand customers")
             _finish(runs.request_run("product.kpis", trigger=Run.Trigger.SYSTEM, now=timezone.now()))
+            _finish(runs.request_run("customers.match", org=org, trigger=Run.Trigger.SYSTEM, now=timezone.now()))
         if starting.settings_for(org).started_at is None:
             self.stdout.write("  Analytics: the first read, facts of each customer, and what goes with revenue and retention")
             starting.start(org, actor=admin, now=timezone.now())
