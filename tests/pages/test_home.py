@@ -6,6 +6,7 @@ import pytest
 
 from integrations.models import Alert, ApiUsage, WorkerHeartbeat
 from okr.models import ReportLink
+from project.needs_person.listing import count_needs
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +27,12 @@ def test_a_newcomer_is_led_into_the_wizard(client, cast):
     assert "/connections/new/" not in html
 
 
-def test_everything_is_fine(client, world, cast, working):
+def test_everything_is_fine_once_everything_was_counted(client, world, cast, working, now):
     client.force_login(cast.ada)
+    html = client.get("/").content.decode()
+    assert "Nothing needs a person so far." in html
+    assert "Everything is fine." not in html
+    count_needs(now=now)
     html = client.get("/").content.decode()
     assert "Everything is fine." in html
     assert "1 of 1" in html
