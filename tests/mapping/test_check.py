@@ -190,7 +190,7 @@ def test_px_60_kpis_are_for_customers_only():
     contact = make_object("Contact", *FIELDS)
     known = know(COLUMNS["end_user"], contact, customers_only=["kpi_active_users_30d"])
     assert codes(body, known) == {("pairs[0].source", "customers_only")}
-    with pytest.raises(ValueError, match="PX-60"):
+    with pytest.raises(ValueError, match="customers only"):
         catalogue.register_sources("end_user", lambda org: [], lambda *_, **__: None)
 
 

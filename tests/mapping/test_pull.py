@@ -116,6 +116,8 @@ def test_i_23_only_mapped_and_compared_fields_are_asked_of_salesforce(linked, co
         "Industry",
         "NumberOfEmployees",
         "AnnualRevenue",
+        "Name",  # these two for the customers' pages: who owns the account
+        "OwnerId",
     }
 
 
