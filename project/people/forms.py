@@ -8,6 +8,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
 
 from integrations.access import DOMAINS, ROLE_LABELS, SCOPES
+from project.people.own_keys import LONGEST_NAME
 from project.people.rights import GIVEN, Rights
 
 NARROWS = [("", "All roles"), *((role, ROLE_LABELS[role]) for role in reversed(GIVEN)), ("domain", "Admin of a domain")]
@@ -73,7 +74,7 @@ class OwnPasswordForm(PasswordChangeForm):
 class OwnKeyForm(forms.Form):
     """A new API key of one's own: what it is for, what it may, until when."""
 
-    name = forms.CharField(label="What it is for", max_length=50, help_text="Such as the program that will use it.")
+    name = forms.CharField(label="What it is for", max_length=LONGEST_NAME, help_text="Such as the program that will use it.")
     days = forms.TypedChoiceField(
         label="Ends after", coerce=int, initial=90,
         choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (180, "180 days"), (365, "a year")],

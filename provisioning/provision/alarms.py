@@ -8,6 +8,7 @@ from integrations import alerts
 from integrations.models import Alert, SalesforceOrg
 from provisioning.connection import DOMAIN
 from provisioning.models import Provision
+from provisioning.subscriptions.naming import name_subscriptions
 
 SINGLE = 5  # deals of a connection that have an alert of their own; more of them share one
 NEEDY = (Provision.State.BLOCKED, Provision.State.STOPPED)
@@ -32,13 +33,14 @@ def tell(provision: Provision, *, now: datetime) -> None:
 def tell_granted(provision: Provision, *, now: datetime) -> None:
     """News: a won deal gave or changed subscriptions."""
     org, customer = provision.org, provision.customer
-    given = ", ".join(str(each) for each in provision.result.get("subscription_ids") or ())
-    if not given:
+    named = name_subscriptions(map(str, provision.result.get("subscription_ids") or ()), now=now).values()
+    if not named:
         return
+    given = ", ".join(each.words for each in named)
     alerts.raise_alert(
         f"{DOMAIN}:granted:{provision.pk}", code="granted", severity="warning", org=org, now=now,
         url=reverse("provisioning:provision", kwargs={"pk": provision.pk}), title=f"{org.name}: {provision} is provisioned",
-        body=f"{customer or provision.account_name or 'The customer'} has what the deal sold: subscription {given}.",
+        body=f"{customer or provision.account_name or 'The customer'} has what the deal sold: {given}.",
     )  # fmt: skip
 
 

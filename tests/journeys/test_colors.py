@@ -21,10 +21,16 @@ def computed(page: Page, selector: str, name: str) -> str:
     return "#" + "".join(f"{each:02x}" for each in page.evaluate(script, [selector, name]))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_back_office_has_the_accent_of_the_product(page: Page, live_server, sign_in, cast, shot, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
+@pytest.fixture(params=["light", "dark"])
+def scheme(request, page: Page, sign_in, cast) -> str:
+    """An admin's browser in each scheme of the system."""
+    chosen: Any = request.param
+    page.emulate_media(color_scheme=chosen)
     sign_in("ada")
+    return chosen
+
+
+def test_the_back_office_has_the_accent_of_the_product(page: Page, live_server, scheme: str, shot) -> None:
     page.goto(f"{live_server.url}/admin/auth/user/add/")
     page.wait_for_selector("html:not([x-cloak])")
     assert computed(page, "button[name=_save]", "backgroundColor") == ACCENT["light"]  # under white text in both schemes
@@ -42,17 +48,14 @@ def accents(page: Page) -> set[str]:
     return set(page.evaluate(script, names))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_api_reference_follows_the_scheme(page: Page, live_server, sign_in, cast, shot, scheme: Any) -> None:
-    page.emulate_media(color_scheme=scheme)
-    sign_in("ada")
+def test_the_api_reference_follows_the_scheme(page: Page, live_server, scheme: str, shot) -> None:
     page.goto(f"{live_server.url}/api/docs/")
     page.wait_for_selector(".swagger-ui .opblock-tag")
     shot(f"api-docs-{scheme}")
     assert computed(page, "html", "backgroundColor") == GROUND[scheme]
     ink = computed(page, ".swagger-ui .info .title", "color")
     assert is_light(ink) == (scheme == "dark")
-    other = "light" if scheme == "dark" else "dark"
+    other: Any = "light" if scheme == "dark" else "dark"
     page.emulate_media(color_scheme=other)  # the system changes while the page is open
     page.wait_for_function("dark => document.documentElement.classList.contains('dark-mode') === dark", arg=other == "dark")
     assert computed(page, "html", "backgroundColor") == GROUND[other]

@@ -26,6 +26,7 @@ def test_a_provisioned_deal_is_news_in_the_history_and_no_open_alert(
     settings.ALERT_EMAILS = ["ops@example.com"]
     alert = provision_a_deal(office, django_capture_on_commit_callbacks)
     assert alert.title.endswith("is provisioned")
+    assert alert.body.endswith(" has what the deal sold: CRM: Pro.")
     assert mailoutbox == []
     assert list(alerts.open_alerts()) == []
     client.force_login(cast.olga)

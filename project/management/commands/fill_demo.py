@@ -93,9 +93,9 @@ class Command(BaseCommand):
             self.stdout.write("  Sides that agree, and a few that do not, for the four-way audit")
         self._fill_analytics(org, users["admin"])
         if not SecurityReview.objects.exists():
-            self.stdout.write("  First review of rights and secrets, first check of the audit")
-            review.run_daily()
+            self.stdout.write("  First check of the audit, first review of rights and secrets")
             audit_keeping.run_nightly()
+            review.run_daily()  # it tells when the audit was checked
         count_needs(now=timezone.now())
         demo = {
             "base_url": settings.BASE_URL,
